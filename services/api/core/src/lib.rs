@@ -1,0 +1,1 @@
+//! auditrelay-api-core

@@ -1,0 +1,180 @@
+//! One organization's configuration, folded from `audit.config.<org>`.
+
+use std::collections::BTreeMap;
+
+use crate::aggregate::Corrupt;
+use crate::destination::Destination;
+use crate::id::{CommandId, DestinationId, PortalId, TokenId};
+use crate::portal::Portal;
+use crate::scope::Scope;
+use crate::token::Token;
+use crate::webhook::Webhook;
+use crate::Timestamp;
+
+/// Everything that is configured in one organization; one aggregate, so that what holds across
+/// its parts ("destination is in use") is decided in one place.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OrgConfig {
+    /// The organization's name; none until it exists.
+    pub name: Option<String>,
+    /// Where its SIEMs listen.
+    pub destinations: BTreeMap<DestinationId, Destination>,
+    /// Its developer portals.
+    pub portals: BTreeMap<PortalId, Portal>,
+    /// One webhook a scope.
+    pub webhooks: BTreeMap<Scope, Webhook>,
+    /// Who may call.
+    pub tokens: BTreeMap<TokenId, Token>,
+}
+
+/// The facts of one command, stored together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigEvent {
+    /// When.
+    pub at: Timestamp,
+    /// Who: a token's id, or `platform`.
+    pub actor: String,
+    /// The command that caused it.
+    pub command: CommandId,
+    /// What changed.
+    pub changes: Vec<ConfigChange>,
+}
+
+/// One change of an organization's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigChange {
+    /// The organization exists from here on.
+    OrganizationCreated {
+        /// Its name.
+        name: String,
+    },
+    /// A destination was made.
+    DestinationCreated(Destination),
+    /// A destination is as given from here on.
+    DestinationUpdated(Destination),
+    /// A destination is gone.
+    DestinationDeleted(DestinationId),
+    /// The scope's webhook is as given from here on.
+    WebhookChanged {
+        /// Whose webhook.
+        scope: Scope,
+        /// Where to send.
+        destination: Option<DestinationId>,
+        /// Whether to send.
+        enabled: bool,
+    },
+    /// The scope has no webhook from here on; its lane's cursor goes with it.
+    WebhookRemoved(Scope),
+    /// A portal was made.
+    PortalCreated(Portal),
+    /// A portal is as given from here on.
+    PortalUpdated(Portal),
+    /// A portal is gone, with its webhook.
+    PortalDeleted(PortalId),
+    /// A token may be used from here on.
+    TokenIssued(Token),
+    /// A token may not be used any more.
+    TokenRevoked(TokenId),
+}
+
+impl OrgConfig {
+    /// The scope's webhook and its destination, if it has both and is switched on.
+    pub fn enabled_destination(&self, scope: Scope) -> Option<(&Webhook, &Destination)> {
+        let webhook = self.webhooks.get(&scope).filter(|webhook| webhook.enabled)?;
+        Some((webhook, self.destinations.get(&webhook.destination?)?))
+    }
+
+    /// Applies the facts of one command.
+    pub fn evolve(mut self, event: &ConfigEvent) -> Result<Self, Corrupt> {
+        for change in &event.changes {
+            self.apply(change, event.at)?;
+        }
+        Ok(self)
+    }
+
+    fn apply(&mut self, change: &ConfigChange, at: Timestamp) -> Result<(), Corrupt> {
+        match change {
+            ConfigChange::OrganizationCreated { name } => self.name = Some(name.clone()),
+            ConfigChange::DestinationCreated(destination)
+            | ConfigChange::DestinationUpdated(destination) => {
+                self.destinations.insert(destination.id, destination.clone());
+            }
+            ConfigChange::DestinationDeleted(id) => {
+                self.destinations.remove(id).ok_or_else(|| unknown("destination", id))?;
+            }
+            ConfigChange::WebhookChanged { scope, destination, enabled } => {
+                self.change_webhook(*scope, *destination, *enabled, at);
+            }
+            ConfigChange::WebhookRemoved(scope) => {
+                self.webhooks.remove(scope).ok_or_else(|| unknown("webhook", scope))?;
+            }
+            ConfigChange::PortalCreated(portal) | ConfigChange::PortalUpdated(portal) => {
+                self.portals.insert(portal.id, portal.clone());
+            }
+            ConfigChange::PortalDeleted(id) => {
+                self.portals.remove(id).ok_or_else(|| unknown("portal", id))?;
+                self.webhooks.retain(|scope, _| scope.portal() != Some(*id));
+            }
+            ConfigChange::TokenIssued(token) => {
+                self.tokens.insert(token.id, token.clone());
+            }
+            ConfigChange::TokenRevoked(id) => {
+                self.tokens.remove(id).ok_or_else(|| unknown("token", id))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn change_webhook(
+        &mut self,
+        scope: Scope,
+        destination: Option<DestinationId>,
+        enabled: bool,
+        at: Timestamp,
+    ) {
+        let can_send = (enabled && destination.is_some()).then_some(at);
+        let since = self.webhooks.get(&scope).and_then(|webhook| webhook.since).or(can_send);
+        self.webhooks.insert(scope, Webhook { destination, enabled, since, updated_at: at });
+    }
+}
+
+fn unknown(kind: &str, id: impl std::fmt::Display) -> Corrupt {
+    Corrupt::new(format_args!("a configuration without {kind} {id}"), format_args!("end of {kind} {id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::OrgId;
+    use uuid::Uuid;
+
+    fn changed(at: i64, destination: Option<DestinationId>, enabled: bool) -> ConfigEvent {
+        let scope = Scope::Organization(OrgId::from_uuid(Uuid::nil()));
+        ConfigEvent {
+            at: Timestamp::from_nanos(at),
+            actor: "test".to_owned(),
+            command: CommandId::from_uuid(Uuid::nil()),
+            changes: vec![ConfigChange::WebhookChanged { scope, destination, enabled }],
+        }
+    }
+
+    #[test]
+    fn a_webhook_keeps_the_time_it_first_could_send() {
+        let scope = Scope::Organization(OrgId::from_uuid(Uuid::nil()));
+        let destination = Some(DestinationId::from_uuid(Uuid::nil()));
+        let since = |config: &OrgConfig| config.webhooks[&scope].since.map(Timestamp::nanos);
+        let config = OrgConfig::default().evolve(&changed(1, None, false)).unwrap();
+        assert_eq!(since(&config), None);
+        let config = config.evolve(&changed(2, destination, true)).unwrap();
+        let config = config.evolve(&changed(3, destination, false)).unwrap();
+        let config = config.evolve(&changed(4, destination, true)).unwrap();
+        assert_eq!(since(&config), Some(2));
+    }
+
+    #[test]
+    fn the_end_of_something_unknown_is_corrupt() {
+        let mut event = changed(1, None, false);
+        event.changes = vec![ConfigChange::TokenRevoked(TokenId::from_uuid(Uuid::nil()))];
+        assert!(OrgConfig::default().evolve(&event).is_err());
+    }
+}

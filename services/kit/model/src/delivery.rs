@@ -1,0 +1,256 @@
+//! Delivery: what a lane did, and how far it has come.
+//!
+//! Every stored fact carries the lane's whole state after it, so the last message on the lane's
+//! subject is all that a status page, a scheduler or the lane's next holder needs.
+
+use std::time::Duration;
+
+use crate::Timestamp;
+use crate::destination::LogFormat;
+use crate::id::{BatchId, DestinationId, EventId, JobId};
+use crate::record::Position;
+use crate::scope::Scope;
+
+/// Which lane of a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Events as they come.
+    Live,
+    /// The lane of a replay job.
+    Replay(JobId),
+}
+
+impl Lane {
+    /// The lane's token in subjects: `live`, or the job's id.
+    pub fn token(self) -> String {
+        match self {
+            Self::Live => "live".to_owned(),
+            Self::Replay(job) => job.to_string(),
+        }
+    }
+}
+
+/// A stored fact of one lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryEvent {
+    /// When.
+    pub at: Timestamp,
+    /// Whose log.
+    pub scope: Scope,
+    /// Which lane.
+    pub lane: Lane,
+    /// The sender that wrote it.
+    pub sender: String,
+    /// What happened.
+    pub fact: DeliveryFact,
+    /// The lane after it.
+    pub state: LaneState,
+}
+
+/// What happened on a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryFact {
+    /// One HTTP request and what came of it.
+    Attempt(Box<Attempt>),
+    /// The lane left its shard and reads on its own.
+    FellBehind {
+        /// The last event that is done; the lane reads on its own from there.
+        cursor: Position,
+        /// Why.
+        reason: String,
+    },
+    /// The lane is back on its shard.
+    CaughtUp,
+    /// The webhook is inactive: only probes are sent.
+    Held(Hold),
+    /// A probe was delivered.
+    Resumed,
+    /// The receiver refuses this event alone.
+    Quarantined(Quarantined),
+    /// A replay lane read events that lie outside its window.
+    Passed {
+        /// The last of them.
+        to: Position,
+        /// How many.
+        events: u64,
+    },
+    /// Events were gone from the stream before they could be delivered.
+    Expired {
+        /// The last of them.
+        to: Position,
+        /// How many.
+        events: u64,
+    },
+    /// The lane was ended: its webhook is gone, or its job is over or can not go on.
+    Stopped {
+        /// One lower-case word for machines.
+        code: String,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// One HTTP request and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The same over all attempts of a batch.
+    pub batch: BatchId,
+    /// 1 for the first.
+    pub number: u32,
+    /// First event in the batch.
+    pub first: Position,
+    /// Last event in the batch.
+    pub last: Position,
+    /// Events in the batch.
+    pub events: u64,
+    /// Bytes of the body before compression.
+    pub body_bytes: u64,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// Where it went.
+    pub destination: DestinationId,
+    /// How the batch was written.
+    pub log_format: LogFormat,
+    /// The receiver answered 2xx.
+    pub delivered: bool,
+    /// HTTP status; none when no answer came.
+    pub status: Option<u16>,
+    /// First bytes of the answer, or the error; printable, at most 1 KiB.
+    pub message: String,
+    /// W3C trace id of the attempt's span; empty when it is not traced.
+    pub trace_id: String,
+}
+
+/// Why a webhook is inactive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// In words.
+    pub reason: String,
+    /// The customer must act: credentials, address or certificate.
+    pub customer_must_act: bool,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// An event that the receiver refuses alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Where it is.
+    pub at: Position,
+    /// Which.
+    pub event: EventId,
+    /// HTTP status of the refusal.
+    pub status: u16,
+    /// First bytes of the answer.
+    pub message: String,
+}
+
+/// How far a lane has come; a fold of its facts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LaneState {
+    /// The last event that is done: delivered, quarantined or passed over.
+    pub cursor: Option<Position>,
+    /// When the lane reads on its own: since when and why.
+    pub behind: Option<Behind>,
+    /// When only probes are sent.
+    pub hold: Option<Hold>,
+    /// The last attempt.
+    pub last_attempt: Option<LastAttempt>,
+    /// What the lane has done.
+    pub totals: Totals,
+    /// The lane was ended, with its reason.
+    pub stopped: Option<(String, String)>,
+}
+
+/// Since when and why a lane reads on its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// What the webhook's status shows of the last attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastAttempt {
+    /// When it ended.
+    pub at: Timestamp,
+    /// The receiver answered 2xx.
+    pub delivered: bool,
+    /// HTTP status; none when no answer came.
+    pub status: Option<u16>,
+    /// First bytes of the answer, or the error.
+    pub message: String,
+}
+
+/// What a lane has done since its first fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Events delivered.
+    pub events_delivered: u64,
+    /// Events outside the window (replay lanes).
+    pub events_passed: u64,
+    /// Events refused one by one.
+    pub events_quarantined: u64,
+    /// Events that were gone from the stream before they could be delivered.
+    pub events_expired: u64,
+    /// Bytes delivered, before compression.
+    pub bytes_delivered: u64,
+    /// HTTP requests.
+    pub requests: u64,
+    /// HTTP requests that were not answered 2xx.
+    pub requests_failed: u64,
+}
+
+impl LaneState {
+    /// Applies a fact.
+    #[must_use]
+    pub fn evolve(mut self, at: Timestamp, fact: &DeliveryFact) -> Self {
+        match fact {
+            DeliveryFact::Attempt(attempt) => self.count_attempt(at, attempt),
+            DeliveryFact::FellBehind { cursor, reason } => {
+                self.cursor = Some(*cursor);
+                self.behind = Some(Behind { since: at, reason: reason.clone() });
+            }
+            DeliveryFact::CaughtUp => self.behind = None,
+            DeliveryFact::Held(hold) => self.hold = Some(hold.clone()),
+            DeliveryFact::Resumed => self.hold = None,
+            DeliveryFact::Quarantined(quarantined) => {
+                self.totals.events_quarantined += 1;
+                self.cursor = Some(quarantined.at);
+            }
+            DeliveryFact::Passed { to, events } => {
+                self.totals.events_passed += events;
+                self.cursor = Some(*to);
+            }
+            DeliveryFact::Expired { to, events } => {
+                self.totals.events_expired += events;
+                self.cursor = Some(*to);
+            }
+            DeliveryFact::Stopped { code, reason } => {
+                self.stopped = Some((code.clone(), reason.clone()));
+            }
+        }
+        self
+    }
+
+    fn count_attempt(&mut self, at: Timestamp, attempt: &Attempt) {
+        self.totals.requests += 1;
+        if attempt.delivered {
+            self.totals.events_delivered += attempt.events;
+            self.totals.bytes_delivered += attempt.body_bytes;
+            self.cursor = Some(attempt.last);
+        } else {
+            self.totals.requests_failed += 1;
+        }
+        self.last_attempt = Some(LastAttempt {
+            at,
+            delivered: attempt.delivered,
+            status: attempt.status,
+            message: attempt.message.clone(),
+        });
+    }
+}
