@@ -1,0 +1,264 @@
+//! What should happen next to a job, given what is seen of it.
+
+use std::time::Duration;
+
+use auditrelay_model::Timestamp;
+use auditrelay_model::config::OrgConfig;
+use auditrelay_model::delivery::LaneState;
+use auditrelay_model::replay::{Failure, Job, Phase, Plan, Progress};
+use auditrelay_model::scope::Scope;
+
+use crate::command::{Action, Command};
+
+/// Everything that is seen of a job.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The scope's webhook.
+    pub webhook: WebhookState,
+    /// The job's lane, once it has stored a fact.
+    pub lane: Option<LaneSeen<'a>>,
+    /// The oldest sequence that EVENTS still holds; 0 when it was not looked up.
+    pub oldest_sequence: u64,
+    /// The time now.
+    pub now: Timestamp,
+}
+
+/// What is seen of a job's lane.
+#[derive(Debug, Clone, Copy)]
+pub struct LaneSeen<'a> {
+    /// Its state after its last fact.
+    pub state: &'a LaneState,
+    /// The sender that stored the last fact; none when it was not looked up.
+    pub holder: Option<&'a str>,
+    /// The last number in the plan's last record, looked up when the lane is inside it; none when
+    /// that record is gone.
+    pub last_number: Option<u64>,
+}
+
+/// Whether a scope's events can be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookState {
+    /// Enabled, with a destination.
+    Ready,
+    /// Switched off.
+    Disabled,
+    /// There is none, or it has no destination.
+    Missing,
+}
+
+impl WebhookState {
+    /// The state of the scope's webhook.
+    pub fn of(config: &OrgConfig, scope: Scope) -> Self {
+        if config.enabled_destination(scope).is_some() {
+            return Self::Ready;
+        }
+        match config.webhooks.get(&scope) {
+            Some(webhook) if !webhook.enabled => Self::Disabled,
+            Some(_) | None => Self::Missing,
+        }
+    }
+}
+
+/// How often and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Progress is recorded at most this often.
+    pub min_interval: Duration,
+    /// Progress below one percent is recorded this often. It bounds the facts of one job: a
+    /// subject of REPLAY keeps 10,000, and without its acceptance a job could not be folded.
+    pub max_interval: Duration,
+    /// A job whose receiver refuses everything for this long fails.
+    pub patience: Duration,
+    /// How long a lane may stand still after its records expired: its sender has the first word,
+    /// because it knows the exact count.
+    pub expiry_grace: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            min_interval: Duration::from_secs(1),
+            max_interval: Duration::from_secs(30),
+            patience: Duration::from_secs(25 * 3600),
+            expiry_grace: Duration::from_secs(5 * 60),
+        }
+    }
+}
+
+/// What should happen next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing now.
+    Wait,
+    /// Look up what the job has to read.
+    Plan,
+    /// Carry this out.
+    Do(Command),
+}
+
+/// Chooses what happens next to `job`.
+pub fn react(job: &Job, seen: &Seen<'_>, pace: &Pace) -> Next {
+    let action = match &job.phase {
+        Phase::Accepted => return accepted(job, seen),
+        Phase::Pending(plan) => pending(*plan, seen).or_else(|| obstacle(job, *plan, seen, pace)),
+        Phase::Running { plan, holder, progress } => running(*plan, seen)
+            .or_else(|| obstacle(job, *plan, seen, pace))
+            .or_else(|| handed_over(holder, seen))
+            .or_else(|| advanced(job, *plan, *progress, seen, pace)),
+        Phase::Completed(_) | Phase::Failed { .. } | Phase::Cancelled { .. } => None,
+    };
+    action.map_or(Next::Wait, |action| Next::Do(Command { job: job.id, action }))
+}
+
+/// A lane's counts in a job's words.
+pub fn progress_of(lane: &LaneState) -> Progress {
+    Progress {
+        events_sent: lane.totals.events_delivered,
+        events_skipped: lane.totals.events_passed,
+        events_quarantined: lane.totals.events_quarantined,
+        events_expired: lane.totals.events_expired,
+        bytes_sent: lane.totals.bytes_delivered,
+        requests: lane.totals.requests,
+        sequence: lane.cursor.map_or(0, |cursor| cursor.sequence),
+    }
+}
+
+/// Whether the lane stands in the plan's last record, so that its last number must be known.
+pub fn is_in_last_record(job: &Job, lane: &LaneState) -> bool {
+    let plan = match &job.phase {
+        Phase::Pending(plan) | Phase::Running { plan, .. } => plan,
+        Phase::Accepted | Phase::Completed(_) | Phase::Failed { .. } | Phase::Cancelled { .. } => {
+            return false;
+        }
+    };
+    lane.cursor.is_some_and(|cursor| cursor.sequence == plan.until_sequence)
+}
+
+fn accepted(job: &Job, seen: &Seen<'_>) -> Next {
+    match unsendable(seen.webhook) {
+        Some(failure) => Next::Do(Command { job: job.id, action: fail(failure, seen) }),
+        None => Next::Plan,
+    }
+}
+
+fn pending(plan: Plan, seen: &Seen<'_>) -> Option<Action> {
+    if plan.is_empty() {
+        return Some(Action::Complete(Progress::default()));
+    }
+    let lane = seen.lane.filter(|lane| lane.state.stopped.is_none())?;
+    Some(Action::Start { holder: lane.holder.unwrap_or("unknown").to_owned() })
+}
+
+fn running(plan: Plan, seen: &Seen<'_>) -> Option<Action> {
+    let lane = seen.lane?;
+    if !is_done(plan, &lane) {
+        return None;
+    }
+    let progress = progress_of(lane.state);
+    if progress.events_expired == 0 {
+        return Some(Action::Complete(progress));
+    }
+    let reason =
+        format!("{} events expired before they could be delivered", progress.events_expired);
+    Some(Action::Fail { failure: failure("expired", reason), progress })
+}
+
+/// A batch may end inside the last record, so its sequence alone proves nothing.
+fn is_done(plan: Plan, lane: &LaneSeen<'_>) -> bool {
+    let Some(cursor) = lane.state.cursor else { return false };
+    if cursor.sequence != plan.until_sequence {
+        return cursor.sequence > plan.until_sequence;
+    }
+    match lane.last_number {
+        Some(last_number) => cursor.number >= last_number,
+        None => accounted(&progress_of(lane.state)) >= plan.estimated_events,
+    }
+}
+
+fn accounted(progress: &Progress) -> u64 {
+    progress.events_sent
+        + progress.events_skipped
+        + progress.events_quarantined
+        + progress.events_expired
+}
+
+fn obstacle(job: &Job, plan: Plan, seen: &Seen<'_>, pace: &Pace) -> Option<Action> {
+    stopped(seen)
+        .or_else(|| unsendable(seen.webhook))
+        .or_else(|| impatient(seen, pace))
+        .or_else(|| expired(job, plan, seen, pace))
+        .map(|failure| fail(failure, seen))
+}
+
+fn stopped(seen: &Seen<'_>) -> Option<Failure> {
+    let (code, reason) = seen.lane?.state.stopped.as_ref()?;
+    Some(Failure { code: code.clone(), reason: reason.clone() })
+}
+
+fn unsendable(webhook: WebhookState) -> Option<Failure> {
+    match webhook {
+        WebhookState::Ready => None,
+        WebhookState::Disabled => {
+            Some(failure("disabled", "the webhook is disabled: enable it and replay again"))
+        }
+        WebhookState::Missing => Some(failure(
+            "no_webhook",
+            "no webhook with a destination is configured: configure one and replay again",
+        )),
+    }
+}
+
+fn impatient(seen: &Seen<'_>, pace: &Pace) -> Option<Failure> {
+    let hold = seen.lane?.state.hold.as_ref()?;
+    (seen.now.since(hold.since) > pace.patience).then(|| {
+        failure(
+            "receiver",
+            format!("the receiver took nothing since {}: {}", hold.since, hold.reason),
+        )
+    })
+}
+
+fn expired(job: &Job, plan: Plan, seen: &Seen<'_>, pace: &Pace) -> Option<Failure> {
+    let gone = seen.oldest_sequence > plan.until_sequence;
+    let still = seen.now.since(job.updated_at) > pace.expiry_grace;
+    let moved = seen.lane.is_some_and(|lane| progress_of(lane.state) != job.progress());
+    (gone && still && !moved)
+        .then(|| failure("expired", "its records expired before they could be delivered"))
+}
+
+fn handed_over(holder: &str, seen: &Seen<'_>) -> Option<Action> {
+    let by = seen.lane?.holder?;
+    (by != holder).then(|| Action::Start { holder: by.to_owned() })
+}
+
+fn advanced(
+    job: &Job,
+    plan: Plan,
+    known: Progress,
+    seen: &Seen<'_>,
+    pace: &Pace,
+) -> Option<Action> {
+    let progress = progress_of(seen.lane?.state);
+    let waited = seen.now.since(job.updated_at);
+    let due = waited >= pace.min_interval && is_a_percent(plan, known, progress);
+    let overdue = waited >= pace.max_interval && progress != known;
+    (due || overdue).then_some(Action::Advance(progress))
+}
+
+fn is_a_percent(plan: Plan, known: Progress, news: Progress) -> bool {
+    let done = accounted(&news).saturating_sub(accounted(&known));
+    done > 0 && done.saturating_mul(100) >= plan.estimated_events
+}
+
+fn fail(failure: Failure, seen: &Seen<'_>) -> Action {
+    let progress = seen.lane.map(|lane| progress_of(lane.state)).unwrap_or_default();
+    Action::Fail { failure, progress }
+}
+
+fn failure(code: &str, reason: impl Into<String>) -> Failure {
+    Failure { code: code.to_owned(), reason: reason.into() }
+}
+
+#[cfg(test)]
+#[path = "react_tests.rs"]
+mod tests;
