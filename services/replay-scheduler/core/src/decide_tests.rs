@@ -79,6 +79,7 @@ fn states() -> [(&'static str, Option<Job>); 7] {
     ]
 }
 
+#[expect(clippy::ref_option, reason = "as `decide` takes it")]
 /// The facts in words; `·` for silence, `!` and the code for a refusal.
 fn outcome(state: &Option<Job>, command: &Command) -> String {
     match decide(state, command) {

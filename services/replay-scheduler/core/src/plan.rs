@@ -23,9 +23,9 @@ pub struct Reach {
 impl Default for Reach {
     fn default() -> Self {
         Self {
-            future_skew: Duration::from_secs(5 * 60),
-            lateness: Duration::from_secs(24 * 3600),
-            clock_margin: Duration::from_secs(10 * 60),
+            future_skew: Duration::from_mins(5),
+            lateness: Duration::from_hours(24),
+            clock_margin: Duration::from_mins(10),
         }
     }
 }
@@ -92,9 +92,9 @@ mod tests {
     #[test]
     fn the_stretch_holds_the_earliest_and_the_latest_storage_of_every_event_in_the_window() {
         let reach = Reach::default();
-        let day = Duration::from_secs(24 * 3600);
+        let day = Duration::from_hours(24);
         let start = Timestamp::from_nanos(1_800_000_000_000_000_000);
-        let window = Window::stored(start, start + Duration::from_secs(60));
+        let window = Window::stored(start, start + Duration::from_mins(1));
         // Accepted with a `ts` ahead of, or behind, the clock of a broker that is off itself.
         let earliest = window.start() - reach.future_skew - Duration::from_secs(599);
         let latest = window.end() + day + Duration::from_secs(599);

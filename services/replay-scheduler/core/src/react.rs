@@ -79,8 +79,8 @@ impl Default for Pace {
         Self {
             min_interval: Duration::from_secs(1),
             max_interval: Duration::from_secs(30),
-            patience: Duration::from_secs(25 * 3600),
-            expiry_grace: Duration::from_secs(5 * 60),
+            patience: Duration::from_hours(25),
+            expiry_grace: Duration::from_mins(5),
         }
     }
 }
