@@ -17,7 +17,10 @@ pub trait Aggregate {
     type Denial;
 
     /// Chooses the facts that the command leads to; none when nothing would change.
-    fn decide(state: &Self::State, command: &Self::Command) -> Result<Vec<Self::Event>, Self::Denial>;
+    fn decide(
+        state: &Self::State,
+        command: &Self::Command,
+    ) -> Result<Vec<Self::Event>, Self::Denial>;
 
     /// Applies a fact.
     fn evolve(state: Self::State, event: &Self::Event) -> Result<Self::State, Corrupt>;

@@ -35,7 +35,8 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_bound() {
         let middle = Chance(u16::MAX / 2);
-        for (failures, seconds) in [(1, 1.0), (2, 2.0), (3, 4.0), (5, 16.0), (6, 30.0), (99, 30.0)] {
+        for (failures, seconds) in [(1, 1.0), (2, 2.0), (3, 4.0), (5, 16.0), (6, 30.0), (99, 30.0)]
+        {
             let wait = BACKOFF.delay(failures, middle).as_secs_f64();
             assert!((wait - seconds).abs() < seconds * 0.001, "{failures}: {wait}");
         }

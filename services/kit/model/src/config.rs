@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::Timestamp;
 use crate::aggregate::Corrupt;
 use crate::destination::Destination;
 use crate::id::{CommandId, DestinationId, PortalId, TokenId};
@@ -9,7 +10,6 @@ use crate::portal::Portal;
 use crate::scope::Scope;
 use crate::token::Token;
 use crate::webhook::Webhook;
-use crate::Timestamp;
 
 /// Everything that is configured in one organization; one aggregate, so that what holds across
 /// its parts ("destination is in use") is decided in one place.
@@ -139,7 +139,10 @@ impl OrgConfig {
 }
 
 fn unknown(kind: &str, id: impl std::fmt::Display) -> Corrupt {
-    Corrupt::new(format_args!("a configuration without {kind} {id}"), format_args!("end of {kind} {id}"))
+    Corrupt::new(
+        format_args!("a configuration without {kind} {id}"),
+        format_args!("end of {kind} {id}"),
+    )
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::id::DestinationId;
 crate::event::named! {
     /// How a batch is written.
     LogFormat {
-        /// ArcSight Common Event Format, one line an event.
+        /// Common Event Format, one line an event.
         Cef = "cef",
         /// One flat JSON object a line.
         Json = "json",

@@ -81,7 +81,9 @@ mod tests {
     fn only_the_hyphenated_form_is_taken() {
         let text = "998db3e4-5cb7-4dd5-b51c-9878096a6999";
         assert_eq!(text.parse::<OrgId>().map(|id| id.to_string()), Ok(text.to_owned()));
-        for bad in ["", "x", "998db3e45cb74dd5b51c9878096a6999", "{998db3e4-5cb7-4dd5-b51c-9878096a6999}"] {
+        for bad in
+            ["", "x", "998db3e45cb74dd5b51c9878096a6999", "{998db3e4-5cb7-4dd5-b51c-9878096a6999}"]
+        {
             assert_eq!(bad.parse::<OrgId>(), Err(NotAUuid), "{bad}");
         }
     }

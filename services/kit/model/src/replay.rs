@@ -231,17 +231,23 @@ pub fn evolve(state: Option<Job>, event: &ReplayEvent) -> Result<Option<Job>, Co
     }
 }
 
+#[expect(clippy::match_same_arms, reason = "a table: one row a step, whichever field it replaces")]
 fn next_phase(job: &Job, fact: &ReplayFact) -> Result<Phase, Corrupt> {
+    let running = |plan: &Plan, holder: &str, progress: Progress| Phase::Running {
+        plan: *plan,
+        holder: holder.to_owned(),
+        progress,
+    };
     Ok(match (&job.phase, fact) {
         (Phase::Accepted, ReplayFact::Scheduled(plan)) => Phase::Pending(*plan),
         (Phase::Pending(plan), ReplayFact::Started { holder }) => {
-            Phase::Running { plan: *plan, holder: holder.clone(), progress: Progress::default() }
+            running(plan, holder, Progress::default())
         }
         (Phase::Running { plan, progress, .. }, ReplayFact::Started { holder }) => {
-            Phase::Running { plan: *plan, holder: holder.clone(), progress: *progress }
+            running(plan, holder, *progress)
         }
         (Phase::Running { plan, holder, .. }, ReplayFact::Advanced(progress)) => {
-            Phase::Running { plan: *plan, holder: holder.clone(), progress: *progress }
+            running(plan, holder, *progress)
         }
         (Phase::Pending(_) | Phase::Running { .. }, ReplayFact::Completed(progress)) => {
             Phase::Completed(*progress)

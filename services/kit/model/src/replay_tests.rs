@@ -41,19 +41,39 @@ fn every_pair_of_state_and_fact_is_either_a_step_or_corrupt() {
     // Rows: the state; columns: the fact, in the order of `facts()`. "-" is corrupt.
     let table = [
         (&way[..1], "accepted", ["accepted", "pending", "-", "-", "-", "failed", "cancelled"]),
-        (&way[..2], "pending", ["accepted", "-", "running", "-", "completed", "failed", "cancelled"]),
-        (&way[..3], "running", ["accepted", "-", "running", "running", "completed", "failed", "cancelled"]),
-        (&[accepted.clone(), scheduled, completed.clone()], "completed", ["accepted", "-", "-", "-", "-", "-", "-"]),
+        (
+            &way[..2],
+            "pending",
+            ["accepted", "-", "running", "-", "completed", "failed", "cancelled"],
+        ),
+        (
+            &way[..3],
+            "running",
+            ["accepted", "-", "running", "running", "completed", "failed", "cancelled"],
+        ),
+        (
+            &[accepted.clone(), scheduled, completed.clone()],
+            "completed",
+            ["accepted", "-", "-", "-", "-", "-", "-"],
+        ),
         (&[accepted.clone(), failed.clone()], "failed", ["accepted", "-", "-", "-", "-", "-", "-"]),
-        (&[accepted.clone(), cancelled.clone()], "cancelled", ["accepted", "-", "-", "-", "-", "-", "-"]),
+        (
+            &[accepted.clone(), cancelled.clone()],
+            "cancelled",
+            ["accepted", "-", "-", "-", "-", "-", "-"],
+        ),
     ];
-    assert_eq!(facts(), [accepted, way[1].clone(), started, advanced, completed, failed, cancelled]);
+    assert_eq!(
+        facts(),
+        [accepted, way[1].clone(), started, advanced, completed, failed, cancelled]
+    );
     for (history, state, row) in table {
         let job = fold(history);
         assert_eq!(job.as_ref().map(Job::state_name), Some(state));
         for (fact, expected) in facts().into_iter().zip(row) {
             let next = evolve(job.clone(), &event(1, fact.clone()));
-            let name = next.as_ref().map_or("-", |job| job.as_ref().map_or("none", Job::state_name));
+            let name =
+                next.as_ref().map_or("-", |job| job.as_ref().map_or("none", Job::state_name));
             assert_eq!(name, expected, "{state} + {fact}");
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 /// The settings of a stream that matter to us, wanted or observed.
+#[expect(clippy::struct_excessive_bools, reason = "they are the broker's own switches")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamSpec {
     /// Name on the broker.

@@ -135,14 +135,29 @@ mod tests {
             assert_eq!(Timestamp::parse_rfc3339(text), Ok(Timestamp(*nanos)), "{text}");
         }
         for text in [
-            "", "yesterday", "2026-01-01", "2026-01-01T00:00:00", "2026-01-01T00:00Z",
-            "10000-01-01T00:00:00Z", "+2026-01-01T00:00:00Z", " 2026-01-01T00:00:00Z",
-            "2026-01-01T00:00:00.Z", "2026-02-30T00:00:00Z", "2026-01-01T00:00:00Z[UTC]", "2026-01-01T25:00:00Z",
+            "",
+            "yesterday",
+            "2026-01-01",
+            "2026-01-01T00:00:00",
+            "2026-01-01T00:00Z",
+            "10000-01-01T00:00:00Z",
+            "+2026-01-01T00:00:00Z",
+            " 2026-01-01T00:00:00Z",
+            "2026-01-01T00:00:00.Z",
+            "2026-02-30T00:00:00Z",
+            "2026-01-01T00:00:00Z[UTC]",
+            "2026-01-01T25:00:00Z",
         ] {
             assert_eq!(Timestamp::parse_rfc3339(text), Err(TimestampError::NotADateTime), "{text}");
         }
-        assert_eq!(Timestamp::parse_rfc3339("9998-12-31T23:59:59Z"), Err(TimestampError::OutOfRange));
-        assert_eq!(Timestamp::parse_rfc3339("0001-01-01T00:00:00Z"), Err(TimestampError::OutOfRange));
+        assert_eq!(
+            Timestamp::parse_rfc3339("9998-12-31T23:59:59Z"),
+            Err(TimestampError::OutOfRange)
+        );
+        assert_eq!(
+            Timestamp::parse_rfc3339("0001-01-01T00:00:00Z"),
+            Err(TimestampError::OutOfRange)
+        );
     }
 
     #[test]

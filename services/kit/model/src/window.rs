@@ -26,10 +26,10 @@ pub enum WindowError {
 }
 
 /// How long audit events can be read and replayed.
-pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const RETENTION: Duration = Duration::from_hours(7 * 24);
 
 /// How far a client's clock may be off before a window is refused; within it the window is cut.
-pub const CLIENT_CLOCK_SLACK: Duration = Duration::from_secs(5 * 60);
+pub const CLIENT_CLOCK_SLACK: Duration = Duration::from_mins(5);
 
 impl Window {
     /// A window that was checked when it was stored; `end` before `start` holds nothing.
@@ -81,7 +81,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_nanos(1_800_000_000_000_000_000);
 
     fn minutes(n: u64) -> Duration {
-        Duration::from_secs(n * 60)
+        Duration::from_mins(n)
     }
 
     #[test]

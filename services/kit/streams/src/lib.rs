@@ -1,1 +1,41 @@
-//! auditrelay-streams
+//! The streams that the services share: the only crate that names the broker's client.
+//!
+//! Cast: [`Streams`] is the connection. Records go into EVENTS by [`Streams::append_record`] and
+//! come out through a [`Reader`]. Facts are folded by a [`Projection`], which also carries
+//! decisions out ([`Projection::execute`]). [`Streams::append_delivery`] stores what a lane did.
+//! Commands that need an answer travel as a [`ReplayCommand`]; a [`Lease`] says who works on what.
+//!
+//! Invariants: an append returns only when the broker has the message on disk; facts of one
+//! aggregate are appended with the sequence they were decided on; every call has a time limit.
+
+mod admin;
+mod append;
+mod codec;
+mod command;
+mod connect;
+mod delivery;
+mod error;
+mod fold;
+mod follow;
+mod header;
+mod lease;
+mod projection;
+mod reader;
+mod record;
+mod retention;
+mod stored;
+mod subject;
+mod topology;
+
+pub use admin::{Observed, StreamState};
+pub use command::{Incoming, ReplayAction, ReplayCommand, ReplayCommands, ReplayReply};
+pub use connect::{ConnectError, NatsSettings, SERVER_VERSION_MIN, Streams, connect};
+pub use error::{AppendError, ReadError};
+pub use fold::{ConfigFold, DeliveryFold, Fold, ReplayFold};
+pub use lease::{LEASE_TTL, Lease};
+pub use projection::{ExecuteError, Executed, Projection, Versioned};
+pub use reader::{Acker, Pulled, Reader, Undecodable};
+pub use record::{Appended, RecordHead, StoredRecord, encoded_len};
+pub use retention::RetentionFact;
+pub use subject::{SHARDS, shard_of};
+pub use topology::StreamName;

@@ -1,0 +1,29 @@
+//! Wire ↔ model: the only place where both are visible. One file per package.
+
+pub(crate) mod config;
+pub(crate) mod delivery;
+pub(crate) mod event;
+pub(crate) mod replay;
+pub(crate) mod retention;
+mod types;
+
+/// A stored message that does not say what it must.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DecodeError {
+    /// Not the protobuf message it should be.
+    #[error("not a {0}")]
+    Malformed(&'static str),
+    /// A field without which it means nothing.
+    #[error("{0} is missing or unreadable")]
+    Field(&'static str),
+}
+
+/// Parses a text field.
+fn parse<T: std::str::FromStr>(text: &str, field: &'static str) -> Result<T, DecodeError> {
+    text.parse().map_err(|_| DecodeError::Field(field))
+}
+
+/// Takes a field that must be set.
+fn required<T>(field: Option<T>, name: &'static str) -> Result<T, DecodeError> {
+    field.ok_or(DecodeError::Field(name))
+}

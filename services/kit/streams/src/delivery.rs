@@ -1,0 +1,45 @@
+//! Facts of lanes.
+
+use auditrelay_model::Scope;
+use auditrelay_model::delivery::{DeliveryEvent, Lane};
+
+use crate::append::Outgoing;
+use crate::codec;
+use crate::connect::Streams;
+use crate::error::{AppendError, ReadError};
+use crate::subject;
+use crate::topology::StreamName;
+
+impl Streams {
+    /// Stores a fact behind the lane's last one, whose sequence must be `expect_last` (0 for
+    /// none). A conflict means that another sender owns the lane now.
+    pub async fn append_delivery(
+        &self,
+        event: &DeliveryEvent,
+        expect_last: u64,
+    ) -> Result<u64, AppendError> {
+        self.append(Outgoing {
+            subject: subject::delivery(event.scope, event.lane),
+            payload: codec::delivery::encode(event).into(),
+            expect_last: Some(expect_last),
+            ..Outgoing::default()
+        })
+        .await
+    }
+
+    /// The lane's last fact, with the lane's state and its sequence, from the leader.
+    pub async fn last_delivery(
+        &self,
+        scope: Scope,
+        lane: Lane,
+    ) -> Result<Option<(DeliveryEvent, u64)>, ReadError> {
+        let stored = self.last(StreamName::Delivery, &subject::delivery(scope, lane)).await?;
+        stored
+            .map(|stored| {
+                let event = codec::delivery::decode(&stored.payload)
+                    .map_err(|error| ReadError::Corrupt(error.to_string()))?;
+                Ok((event, stored.sequence))
+            })
+            .transpose()
+    }
+}

@@ -1,0 +1,70 @@
+//! Headers of a record on EVENTS: what readers need before they decode it.
+
+use async_nats::HeaderMap;
+use auditrelay_model::Timestamp;
+use auditrelay_model::event::AuditEvent;
+use auditrelay_model::record::{Digest, Record};
+
+/// W3C Trace Context.
+pub(crate) const TRACEPARENT: &str = "traceparent";
+/// Earliest event time in the record, nanoseconds.
+pub(crate) const TS_MIN: &str = "Auditrelay-Ts-Min";
+/// Latest event time in the record, nanoseconds.
+pub(crate) const TS_MAX: &str = "Auditrelay-Ts-Max";
+/// `<epoch>.<first number>.<last number>`.
+pub(crate) const NUMBERS: &str = "Auditrelay-Numbers";
+/// The kinds in the record, separated by commas.
+pub(crate) const KINDS: &str = "Auditrelay-Kinds";
+/// SHA-256 of the payload, hexadecimal.
+pub(crate) const DIGEST: &str = "Auditrelay-Digest";
+
+/// The headers of a record that is about to be stored.
+pub(crate) fn of_record(record: &Record, digest: &Digest) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let (first, last) = span(record);
+    headers.insert(TS_MIN, first.nanos().to_string());
+    headers.insert(TS_MAX, last.nanos().to_string());
+    let numbers = format!("{}.{}.{}", record.epoch, record.first_number, record.last_number());
+    headers.insert(NUMBERS, numbers);
+    let mut kinds: Vec<_> = record.events.iter().map(AuditEvent::kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    headers.insert(KINDS, kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(","));
+    headers.insert(DIGEST, hex(digest));
+    if let Some(event) = record.events.iter().find(|event| !event.traceparent.is_empty()) {
+        headers.insert(TRACEPARENT, event.traceparent.as_str());
+    }
+    headers
+}
+
+/// Earliest and latest event time.
+fn span(record: &Record) -> (Timestamp, Timestamp) {
+    let times = || record.events.iter().map(|event| event.ts);
+    (times().min().unwrap_or_default(), times().max().unwrap_or_default())
+}
+
+/// A header's text.
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).map(async_nats::HeaderValue::as_str)
+}
+
+/// A header's number.
+pub(crate) fn time(headers: &HeaderMap, name: &str) -> Option<Timestamp> {
+    text(headers, name)?.parse().ok().map(Timestamp::from_nanos)
+}
+
+/// Epoch, first and last number.
+pub(crate) fn numbers(headers: &HeaderMap) -> Option<(u64, u64, u64)> {
+    let mut parts = text(headers, NUMBERS)?.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??, parts.next()??))
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        text.extend(
+            [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')),
+        );
+        text
+    })
+}

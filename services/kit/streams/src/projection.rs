@@ -1,0 +1,228 @@
+//! State folded from a stream, in memory, and decisions made on it.
+//!
+//! A follower reads the stream from its start and applies every message in order; it goes on for
+//! ever, over broker restarts. Reads that must see every write of others ask the leader for the
+//! subject's last sequence first and wait until the fold has it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::append::Outgoing;
+use crate::connect::{REQUEST_TIMEOUT, Streams};
+use crate::error::{AppendError, ReadError};
+use crate::fold::Fold;
+use crate::follow::Follower;
+
+/// How often a decision is made anew because somebody else appended meanwhile.
+const ATTEMPTS: usize = 8;
+
+/// A folded stream; cheap to clone.
+pub struct Projection<F: Fold> {
+    streams: Streams,
+    shared: Arc<Shared<F>>,
+}
+
+impl<F: Fold> Clone for Projection<F> {
+    fn clone(&self) -> Self {
+        Self { streams: self.streams.clone(), shared: Arc::clone(&self.shared) }
+    }
+}
+
+/// A state and the sequence of the last fact in it.
+#[derive(Debug, Clone)]
+pub struct Versioned<S> {
+    /// The state.
+    pub state: Arc<S>,
+    /// Sequence of its last fact; 0 when nothing has happened.
+    pub sequence: u64,
+}
+
+/// What a decision led to.
+#[derive(Debug, Clone)]
+pub struct Executed<S> {
+    /// The state after it.
+    pub state: Arc<S>,
+    /// Sequence of the last fact that it stored, or of the state it saw when it stored none.
+    pub sequence: u64,
+}
+
+/// A decision did not lead to stored facts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExecuteError<D> {
+    /// A lawful refusal.
+    #[error("denied")]
+    Denied(D),
+    /// The broker did not answer; the facts may be stored or not.
+    #[error("the broker did not answer: {0}")]
+    Unavailable(String),
+    /// Others appended again and again.
+    #[error("too many others change the same thing")]
+    Contended,
+}
+
+pub(crate) struct Shared<F: Fold> {
+    states: RwLock<HashMap<F::Key, Versioned<F::State>>>,
+    applied: watch::Sender<u64>,
+}
+
+impl<F: Fold> Shared<F> {
+    /// Applies one message. A fact that cannot be read or cannot follow is reported and skipped:
+    /// the state stays as it was.
+    pub(crate) fn apply(&self, subject: &str, sequence: u64, payload: &[u8]) {
+        if let Err(error) = self.fold(subject, sequence, payload) {
+            tracing::error!(stream = %F::STREAM, sequence, %error, "a stored fact was skipped");
+        }
+        self.applied.send_modify(|applied| *applied = sequence.max(*applied));
+    }
+
+    fn fold(&self, subject: &str, sequence: u64, payload: &[u8]) -> Result<(), ReadError> {
+        let key = F::key(subject)
+            .ok_or_else(|| ReadError::Corrupt(format!("unknown subject {subject}")))?;
+        let event = F::decode(payload)?;
+        let mut states = self.states.write().unwrap_or_else(PoisonError::into_inner);
+        let current = states.get(&key);
+        if current.is_some_and(|current| current.sequence >= sequence) {
+            return Ok(());
+        }
+        let state = current.map(|current| F::State::clone(&current.state)).unwrap_or_default();
+        let state =
+            F::evolve(state, &event).map_err(|error| ReadError::Corrupt(error.to_string()))?;
+        states.insert(key, Versioned { state: Arc::new(state), sequence });
+        Ok(())
+    }
+}
+
+impl<F: Fold> Projection<F> {
+    /// Begins to follow the stream.
+    pub fn start(streams: &Streams, stop: &CancellationToken, tasks: &TaskTracker) -> Self {
+        let shared = Arc::new(Shared {
+            states: RwLock::new(HashMap::new()),
+            applied: watch::Sender::new(0),
+        });
+        let follower = Follower { streams: streams.clone(), shared: Arc::clone(&shared) };
+        tasks.spawn(follower.run(stop.clone()));
+        Self { streams: streams.clone(), shared }
+    }
+
+    /// Waits until everything is folded that the stream held when this was called.
+    pub async fn caught_up(&self, timeout: Duration) -> Result<(), ReadError> {
+        let observed = self.streams.observe(F::STREAM).await?;
+        let state = observed
+            .ok_or_else(|| ReadError::Unavailable(format!("stream {} does not exist", F::STREAM)))?
+            .state;
+        // An empty stream has nothing to wait for, whatever its sequences say.
+        if state.messages == 0 { Ok(()) } else { self.wait_for(state.last_sequence, timeout).await }
+    }
+
+    /// What is known here now.
+    pub fn get(&self, key: &F::Key) -> Versioned<F::State> {
+        let states = self.shared.states.read().unwrap_or_else(PoisonError::into_inner);
+        states
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| Versioned { state: Arc::new(F::State::default()), sequence: 0 })
+    }
+
+    /// The state with every fact that was stored before the call.
+    pub async fn read(&self, key: &F::Key) -> Result<Versioned<F::State>, ReadError> {
+        if let Some(last) = self.streams.last(F::STREAM, &F::subject(key)).await? {
+            if F::LAST_IS_ENOUGH {
+                self.shared.apply_one(&last);
+            } else {
+                self.wait_for_key(key, last.sequence).await?;
+            }
+        }
+        Ok(self.get(key))
+    }
+
+    /// Everything that is known here now.
+    pub fn all(&self) -> Vec<(F::Key, Arc<F::State>)> {
+        let states = self.shared.states.read().unwrap_or_else(PoisonError::into_inner);
+        states.iter().map(|(key, known)| (key.clone(), Arc::clone(&known.state))).collect()
+    }
+
+    /// The last applied sequence, as it changes.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.applied.subscribe()
+    }
+
+    /// Waits until a sequence is applied.
+    pub async fn wait_for(&self, sequence: u64, timeout: Duration) -> Result<(), ReadError> {
+        let mut applied = self.shared.applied.subscribe();
+        let reached = applied.wait_for(|applied| *applied >= sequence);
+        match tokio::time::timeout(timeout, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => {
+                Err(ReadError::Unavailable(format!("{} is not followed quickly enough", F::STREAM)))
+            }
+        }
+    }
+
+    /// Decides on the newest state and stores the facts; when somebody else was quicker, decides
+    /// again. `decide` may run several times and must not have effects of its own.
+    pub async fn execute<D>(
+        &self,
+        key: &F::Key,
+        decide: impl Fn(&F::State) -> Result<Vec<F::Event>, D>,
+    ) -> Result<Executed<F::State>, ExecuteError<D>> {
+        for _ in 0..ATTEMPTS {
+            let seen = self.read(key).await.map_err(|error| unavailable(&error))?;
+            let events = decide(&seen.state).map_err(ExecuteError::Denied)?;
+            match self.append_all(key, &events, seen.sequence).await {
+                Ok(sequence) => {
+                    self.wait_for_key(key, sequence).await.map_err(|error| unavailable(&error))?;
+                    return Ok(Executed { state: self.get(key).state, sequence });
+                }
+                Err(AppendError::Conflict) => {}
+                Err(error) => return Err(ExecuteError::Unavailable(error.to_string())),
+            }
+        }
+        Err(ExecuteError::Contended)
+    }
+
+    async fn append_all(
+        &self,
+        key: &F::Key,
+        events: &[F::Event],
+        mut last: u64,
+    ) -> Result<u64, AppendError> {
+        for event in events {
+            last = self
+                .streams
+                .append(Outgoing {
+                    subject: F::subject(key),
+                    payload: F::encode(key, event),
+                    expect_last: Some(last),
+                    ..Outgoing::default()
+                })
+                .await?;
+        }
+        Ok(last)
+    }
+
+    /// A key's facts may be older than what is applied, or deleted by a limit: its own sequence
+    /// counts, or the stream's being beyond it.
+    async fn wait_for_key(&self, key: &F::Key, sequence: u64) -> Result<(), ReadError> {
+        if self.get(key).sequence >= sequence {
+            return Ok(());
+        }
+        self.wait_for(sequence, REQUEST_TIMEOUT).await
+    }
+}
+
+impl<F: Fold> Shared<F> {
+    fn apply_one(&self, stored: &crate::stored::Stored) {
+        if let Err(error) = self.fold(&stored.subject, stored.sequence, &stored.payload) {
+            tracing::error!(stream = %F::STREAM, sequence = stored.sequence, %error, "a stored fact was skipped");
+        }
+    }
+}
+
+fn unavailable<D>(error: &ReadError) -> ExecuteError<D> {
+    ExecuteError::Unavailable(error.to_string())
+}

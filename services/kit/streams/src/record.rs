@@ -1,0 +1,219 @@
+//! Records of audit events: appending them, finding them.
+
+use auditrelay_model::event::AuditEvent;
+use auditrelay_model::record::{Digest, Record};
+use auditrelay_model::{Scope, Timestamp};
+use bytes::Bytes;
+use prost::Message;
+use sha2::{Digest as _, Sha256};
+
+use crate::append::Outgoing;
+use crate::codec;
+use crate::connect::Streams;
+use crate::error::{AppendError, ReadError};
+use crate::header;
+use crate::stored::Stored;
+use crate::subject;
+use crate::topology::StreamName;
+
+/// What a record's headers say: enough to skip it undecoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordHead {
+    /// Whose log.
+    pub scope: Scope,
+    /// Where it is in EVENTS.
+    pub sequence: u64,
+    /// When the broker stored it.
+    pub stored_at: Timestamp,
+    /// The life of the chain.
+    pub epoch: u64,
+    /// Number of its first event.
+    pub first_number: u64,
+    /// Number of its last event.
+    pub last_number: u64,
+    /// Earliest event time in it.
+    pub ts_min: Timestamp,
+    /// Latest event time in it.
+    pub ts_max: Timestamp,
+    /// W3C `traceparent` of the request that brought its first traced event in.
+    pub traceparent: Option<String>,
+}
+
+/// A record with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// The record.
+    pub record: Record,
+    /// Where it is in EVENTS.
+    pub sequence: u64,
+    /// When the broker stored it.
+    pub stored_at: Timestamp,
+    /// SHA-256 of its bytes; the next record carries it.
+    pub digest: Digest,
+}
+
+/// A record that is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Where it is in EVENTS.
+    pub sequence: u64,
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+}
+
+/// Bytes that an event takes inside a record.
+pub fn encoded_len(event: &AuditEvent) -> usize {
+    let len = codec::event::to_wire(event).encoded_len();
+    // One byte of tag, and the length in front.
+    1 + prost::length_delimiter_len(len) + len
+}
+
+impl Streams {
+    /// Stores a record behind the scope's last one, whose sequence must be `expect_last` (0 when
+    /// the scope has none). Returns once it is on disk.
+    pub async fn append_record(
+        &self,
+        record: &Record,
+        expect_last: u64,
+    ) -> Result<Appended, AppendError> {
+        let payload = Bytes::from(codec::event::encode_record(record));
+        let digest: Digest = Sha256::digest(&payload).into();
+        let sequence = self
+            .append(Outgoing {
+                subject: subject::events(record.scope),
+                headers: header::of_record(record, &digest),
+                payload,
+                message_id: Some(record.id.to_string()),
+                expect_last: Some(expect_last),
+                ttl: None,
+            })
+            .await?;
+        Ok(Appended { sequence, digest })
+    }
+
+    /// The scope's last record, from the leader.
+    pub async fn last_record(&self, scope: Scope) -> Result<Option<StoredRecord>, ReadError> {
+        let stored = self.last(StreamName::Events, &subject::events(scope)).await?;
+        stored.map(|stored| stored_record(&stored)).transpose()
+    }
+
+    /// The scope's first record at or after a sequence.
+    pub async fn next_record(
+        &self,
+        scope: Scope,
+        sequence: u64,
+    ) -> Result<Option<StoredRecord>, ReadError> {
+        let stored =
+            self.next(StreamName::Events, &subject::events(scope), sequence.max(1)).await?;
+        stored.map(|stored| stored_record(&stored)).transpose()
+    }
+
+    /// The scope's first record that was stored at or after a time.
+    pub async fn first_record_at(
+        &self,
+        scope: Scope,
+        from: Timestamp,
+    ) -> Result<Option<RecordHead>, ReadError> {
+        let request = serde_json::json!({
+            "start_time": from.to_string(),
+            "next_by_subj": subject::events(scope),
+            "batch": 1,
+        });
+        self.direct(&request).await
+    }
+
+    /// The scope's last record at or before a sequence.
+    pub async fn last_record_up_to(
+        &self,
+        scope: Scope,
+        sequence: u64,
+    ) -> Result<Option<RecordHead>, ReadError> {
+        if sequence == 0 {
+            return Ok(None);
+        }
+        let request = serde_json::json!({
+            "multi_last": [subject::events(scope)],
+            "up_to_seq": sequence,
+            "batch": 1,
+        });
+        self.direct(&request).await
+    }
+
+    /// One answer of a direct get with a form that the client library has no call for.
+    async fn direct(&self, request: &serde_json::Value) -> Result<Option<RecordHead>, ReadError> {
+        let subject = format!("$JS.API.DIRECT.GET.{}", StreamName::Events);
+        let answer = self
+            .context
+            .client()
+            .request(subject, request.to_string().into())
+            .await
+            .map_err(ReadError::unavailable)?;
+        match answer.status {
+            None => direct_head(&answer).map(Some),
+            Some(async_nats::StatusCode::NOT_FOUND) => Ok(None),
+            Some(status) => Err(ReadError::Unavailable(format!(
+                "direct get answered {status} {}",
+                answer.description.unwrap_or_default()
+            ))),
+        }
+    }
+}
+
+fn direct_head(answer: &async_nats::Message) -> Result<RecordHead, ReadError> {
+    let empty = async_nats::HeaderMap::new();
+    let headers = answer.headers.as_ref().unwrap_or(&empty);
+    let parts = (
+        header::text(headers, "Nats-Subject"),
+        header::text(headers, "Nats-Sequence").and_then(|text| text.parse().ok()),
+        header::text(headers, "Nats-Time-Stamp")
+            .and_then(|text| Timestamp::parse_rfc3339(text).ok()),
+    );
+    match parts {
+        (Some(subject), Some(sequence), Some(stored_at)) => {
+            head(subject, sequence, stored_at, headers)
+        }
+        _ => Err(ReadError::Corrupt("a direct get without its headers".to_owned())),
+    }
+}
+
+/// Reads a record's headers.
+pub(crate) fn head(
+    subject: &str,
+    sequence: u64,
+    stored_at: Timestamp,
+    headers: &async_nats::HeaderMap,
+) -> Result<RecordHead, ReadError> {
+    let parts = (
+        subject::scope_at_end(subject),
+        header::numbers(headers),
+        header::time(headers, header::TS_MIN),
+        header::time(headers, header::TS_MAX),
+    );
+    let (Some(scope), Some((epoch, first_number, last_number)), Some(ts_min), Some(ts_max)) = parts
+    else {
+        return Err(ReadError::Corrupt(format!("record {sequence} has no readable headers")));
+    };
+    let traceparent = header::text(headers, header::TRACEPARENT).map(ToOwned::to_owned);
+    Ok(RecordHead {
+        scope,
+        sequence,
+        stored_at,
+        epoch,
+        first_number,
+        last_number,
+        ts_min,
+        ts_max,
+        traceparent,
+    })
+}
+
+fn stored_record(stored: &Stored) -> Result<StoredRecord, ReadError> {
+    let record = codec::event::decode_record(&stored.payload)
+        .map_err(|error| ReadError::Corrupt(format!("record {}: {error}", stored.sequence)))?;
+    Ok(StoredRecord {
+        record,
+        sequence: stored.sequence,
+        stored_at: stored.at,
+        digest: Sha256::digest(&stored.payload).into(),
+    })
+}
