@@ -1,0 +1,153 @@
+//! Accepting connections, bounding them, and letting them go.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+use tower_service::Service;
+
+use crate::lifecycle::Drain;
+
+/// A head must be complete within this time; an idle connection is closed after it.
+const HEADER_READ: Duration = Duration::from_secs(5);
+/// Connections open at once; more wait in the listener's backlog.
+const CONNECTIONS_MAX: usize = 8_192;
+/// hyper's buffer per connection, and so the largest head it reads.
+const BUFFER_BYTES_MAX: usize = 64 * 1_024;
+/// Requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 256;
+/// How often an HTTP/2 peer is asked whether it is still there.
+const PING: Duration = Duration::from_secs(20);
+
+/// Serves `router` until the soft stop, then lets requests finish until the hard stop; returns
+/// when the last connection is closed.
+pub async fn serve(listener: TcpListener, router: Router, drain: Drain) {
+    let connections = TaskTracker::new();
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let builder = Arc::new(builder());
+    while let Some((stream, peer, permit)) = accept(&listener, &permits, &drain).await {
+        let connection =
+            connection(Arc::clone(&builder), stream, peer, router.clone(), drain.clone());
+        connections.spawn(async move {
+            let _permit = permit;
+            connection.await;
+        });
+    }
+    drop(listener);
+    connections.close();
+    tokio::select! {
+        () = connections.wait() => {}
+        () = drain.hard.cancelled() => {}
+    }
+}
+
+/// The next connection, or `None` at the soft stop.
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+    drain: &Drain,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let next = async {
+        let permit = Arc::clone(permits).acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => return Some((stream, peer, permit)),
+                Err(error) => {
+                    // Out of file descriptors, mostly: trying at once would only burn.
+                    tracing::warn!(%error, "connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        () = drain.soft.cancelled() => None,
+        () = drain.hard.cancelled() => None,
+        accepted = next => accepted,
+    }
+}
+
+async fn connection(
+    builder: Arc<Builder<TokioExecutor>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    drain: Drain,
+) {
+    // Answers are small and whole; waiting to fill a packet only adds delay.
+    let _ = stream.set_nodelay(true);
+    let spoke = Arc::new(Notify::new());
+    let service = {
+        let spoke = Arc::clone(&spoke);
+        service_fn(move |request: Request<Incoming>| {
+            spoke.notify_one();
+            dispatch(router.clone(), request, peer)
+        })
+    };
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+    // hyper's own time-out begins only when it knows which HTTP is spoken.
+    let silent = async {
+        if tokio::time::timeout(HEADER_READ, spoke.notified()).await.is_ok() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let mut silent = pin!(silent);
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = drain.hard.cancelled() => return,
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(error, "connection ended badly");
+                }
+                return;
+            }
+            () = silent.as_mut() => return,
+            () = drain.soft.cancelled(), if !draining => {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+async fn dispatch(
+    mut router: Router,
+    mut request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Result<Response, Infallible> {
+    request.extensions_mut().insert(ConnectInfo(peer));
+    router.call(request.map(Body::new)).await
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ)
+        .max_buf_size(BUFFER_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(BUFFER_BYTES_MAX).unwrap_or(u32::MAX));
+    builder
+}
