@@ -22,7 +22,8 @@ pub async fn serve(listen: SocketAddr, context: Context) -> io::Result<SocketAdd
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     // Not counted among the tasks that are drained, and its soft stop is their hard one.
-    let drain = Drain { soft: context.drain.hard.clone(), ..Drain::new() };
+    let mut drain = Drain::new();
+    drain.soft = context.drain.hard.clone();
     let router = router(context);
     tokio::spawn(server::serve(listener, router, drain));
     Ok(address)

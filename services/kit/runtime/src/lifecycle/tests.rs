@@ -1,28 +1,29 @@
 use super::*;
 
 const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(50);
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_soft_stop_lets_tasks_finish() {
     let drain = Drain::new();
     let soft = drain.soft.clone();
     drain.spawn("worker", async move {
         soft.cancelled().await;
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     });
     assert_eq!(drain.stop(LONG).await, Stopped::Clean);
     assert!(drain.hard.is_cancelled());
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_task_that_does_not_end_is_cut_off_after_the_grace() {
     let drain = Drain::new();
     drain.spawn("stuck", std::future::pending());
-    assert_eq!(drain.stop(LONG).await, Stopped::Forced);
+    assert_eq!(drain.stop(SHORT).await, Stopped::Forced);
     assert!(drain.tasks.is_empty());
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_child_stops_alone_and_with_its_parent() {
     let drain = Drain::new();
     let (first, second) = (drain.child(), drain.child());
@@ -37,7 +38,7 @@ async fn a_child_stops_alone_and_with_its_parent() {
     assert!(second.tasks.is_empty());
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_panic_drains_the_whole_process_and_is_not_clean() {
     let drain = Drain::new();
     drain.child().spawn("faulty", async { panic!("on purpose") });
@@ -45,7 +46,7 @@ async fn a_panic_drains_the_whole_process_and_is_not_clean() {
     assert_eq!(drain.stop(LONG).await, Stopped::Forced);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_soft_stop_from_inside_ends_the_wait_for_signals() {
     let drain = Drain::new();
     drain.soft.cancel();
