@@ -1,1 +1,16 @@
-//! auditrelay-ingest-core
+//! What ingest decides: is this event ours, whole and within limits, and where in the scope's
+//! chain does it go?
+//!
+//! Pure: no I/O, no clock, no randomness. The cast, in the order an event meets it:
+//! [`request`] reads a body into [`draft::Draft`]s (syntax), [`admit`] turns each draft into an
+//! event or into [`rejection::Rejection`]s (schema and meaning), [`recent`] knows what was stored
+//! a moment ago (duplicates), [`record`] packs waiting events into records (the group commit),
+//! [`chain`] gives a record its number behind the scope's last one.
+
+pub mod admit;
+pub mod chain;
+pub mod draft;
+pub mod recent;
+pub mod record;
+pub mod rejection;
+pub mod request;

@@ -1,0 +1,88 @@
+//! A scope's log is a numbered chain of records.
+//!
+//! A record is appended on the condition that the chain's tip is still the one it was numbered
+//! behind. When the broker says otherwise, or nobody knows what became of an append, the tip is
+//! read again and [`resolve`] tells whether the record is in already.
+
+use auditrelay_model::event::AuditEvent;
+use auditrelay_model::id::RecordId;
+use auditrelay_model::record::{Digest, Record};
+use auditrelay_model::{Scope, Timestamp};
+
+/// The end of a scope's chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tip {
+    /// The life of the chain.
+    pub epoch: u64,
+    /// Number of the last event.
+    pub last_number: u64,
+    /// Digest of the last record.
+    pub digest: Digest,
+    /// Stream sequence of the last record: the condition of the next append.
+    pub sequence: u64,
+}
+
+impl Tip {
+    /// The tip that a stored record makes.
+    pub fn of(record: &Record, digest: Digest, sequence: u64) -> Self {
+        Self { epoch: record.epoch, last_number: record.last_number(), digest, sequence }
+    }
+}
+
+/// The stream sequence that a chain's next append is conditional on: 0 for a chain without records.
+pub fn expected_sequence(tip: Option<&Tip>) -> u64 {
+    tip.map_or(0, |tip| tip.sequence)
+}
+
+/// Numbers `record` behind `tip`; again, when another writer was first. Without a tip a new epoch
+/// begins, named by the time in milliseconds: every record of the last epoch has expired, so its
+/// name lies days in the past.
+pub fn number_behind(tip: Option<&Tip>, record: &mut Record) {
+    let millis = u64::try_from(record.accepted_at.millis()).unwrap_or(0).max(1);
+    record.epoch = tip.map_or(millis, |tip| tip.epoch);
+    record.first_number = tip.map_or(1, |tip| tip.last_number.saturating_add(1));
+    record.previous_digest = tip.map(|tip| tip.digest);
+}
+
+/// A record of a scope that has no number yet.
+pub const fn unnumbered(
+    id: RecordId,
+    scope: Scope,
+    accepted_at: Timestamp,
+    idempotency_key: Option<String>,
+    events: Vec<AuditEvent>,
+) -> Record {
+    Record {
+        id,
+        scope,
+        epoch: 0,
+        first_number: 0,
+        previous_digest: None,
+        accepted_at,
+        idempotency_key,
+        events,
+    }
+}
+
+/// What the chain's last record says about a record whose append was refused or unanswered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution {
+    /// It is the record: an earlier attempt came through.
+    Stored,
+    /// Another writer was first: number again behind its record.
+    Behind,
+}
+
+/// Compares the record that was to be stored with the chain's last record.
+pub fn resolve(record: RecordId, last: Option<&Record>) -> Resolution {
+    if last.is_some_and(|last| last.id == record) { Resolution::Stored } else { Resolution::Behind }
+}
+
+/// Whether the broker's answer speaks of an earlier attempt: it dropped this one as a repetition
+/// of the record's id and named the place of the first, which lies before the condition.
+pub const fn is_earlier_attempt(answered: u64, expected: u64) -> bool {
+    answered <= expected
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+use auditrelay_model::id::OrgId;
+use uuid::Uuid;
+
+use super::*;
+
+fn record(id: u128, events: usize) -> Record {
+    let scope = Scope::Organization(OrgId::from_uuid(Uuid::nil()));
+    let at = Timestamp::from_nanos(1_750_280_556_123_000_000);
+    let events = vec![crate::admit::tests::event(1); events];
+    unnumbered(RecordId::from_uuid(Uuid::from_u128(id)), scope, at, None, events)
+}
+
+#[test]
+fn a_chain_begins_at_one_and_goes_on_without_a_gap() {
+    let mut first = record(1, 3);
+    number_behind(None, &mut first);
+    assert_eq!((first.epoch, first.first_number), (1_750_280_556_123, 1));
+    assert_eq!(first.previous_digest, None);
+    assert_eq!(expected_sequence(None), 0);
+
+    let tip = Tip::of(&first, [7; 32], 42);
+    let mut second = record(2, 2);
+    number_behind(Some(&tip), &mut second);
+    assert_eq!((second.epoch, second.first_number, second.last_number()), (first.epoch, 4, 5));
+    assert_eq!(second.previous_digest, Some([7; 32]));
+    assert_eq!(expected_sequence(Some(&tip)), 42);
+}
+
+#[test]
+fn a_record_that_lost_the_race_is_numbered_again() {
+    let mut theirs = record(1, 3);
+    number_behind(None, &mut theirs);
+    let mut mine = record(2, 1);
+    number_behind(None, &mut mine);
+    assert_eq!(resolve(mine.id, Some(&theirs)), Resolution::Behind);
+    number_behind(Some(&Tip::of(&theirs, [1; 32], 9)), &mut mine);
+    assert_eq!((mine.epoch, mine.first_number), (theirs.epoch, 4));
+}
+
+#[test]
+fn a_record_whose_answer_was_lost_is_found_again() {
+    let mine = record(2, 1);
+    assert_eq!(resolve(mine.id, Some(&mine)), Resolution::Stored);
+    assert_eq!(resolve(mine.id, None), Resolution::Behind);
+    assert!(is_earlier_attempt(7, 9) && !is_earlier_attempt(10, 9));
+}

@@ -1,0 +1,217 @@
+//! Packing: what waits in a scope is stored together.
+//!
+//! While one record is on its way to the broker, requests gather in the [`Backlog`]; the next
+//! record takes as many of their events as fit. This is the group commit: nobody waits for
+//! company, and under load one write is shared by many requests. A request is done when its last
+//! event is stored. A request with an idempotency key has its records to itself.
+
+use std::collections::{HashSet, VecDeque};
+
+use auditrelay_model::Timestamp;
+use auditrelay_model::event::AuditEvent;
+use auditrelay_model::id::EventId;
+use auditrelay_model::record::Record;
+
+use crate::recent::Recent;
+
+mod submission;
+
+pub use submission::{Entry, Outcome, Submission};
+
+/// The requests of a scope that are not stored yet; first come, first stored.
+#[derive(Debug)]
+pub struct Backlog<T> {
+    submissions: VecDeque<Submission<T>>,
+    max_record_bytes: usize,
+}
+
+/// What [`Backlog::take`] found.
+#[derive(Debug)]
+pub struct Taken<T> {
+    /// Submissions that need no record: all of them was stored before.
+    pub answered: Vec<(T, Outcome)>,
+    /// What the next record holds.
+    pub load: Option<Load<T>>,
+}
+
+impl<T> Backlog<T> {
+    /// An empty backlog, whose records have at most `max_record_bytes` of events; an event that is
+    /// larger than that has a record to itself.
+    pub const fn new(max_record_bytes: usize) -> Self {
+        Self { submissions: VecDeque::new(), max_record_bytes }
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.submissions.is_empty()
+    }
+
+    /// The last one in line.
+    pub fn push(&mut self, submission: Submission<T>) {
+        self.submissions.push_back(submission);
+    }
+
+    /// Takes as many events as one record may hold.
+    pub fn take(&mut self, recent: &Recent) -> Taken<T> {
+        let mut answered = Vec::new();
+        let mut load = Load::new();
+        while let Some(mut submission) = self.submissions.pop_front() {
+            if !load.has_room_for(&submission) {
+                self.submissions.push_front(submission);
+                break;
+            }
+            if submission.meet_key(recent) {
+                answered.push(submission.end());
+                continue;
+            }
+            let (count, tied) = load.fill(&mut submission, recent, self.max_record_bytes);
+            if count == 0 && !tied && submission.is_done() {
+                answered.push(submission.end());
+            } else if count == 0 && !tied {
+                self.submissions.push_front(submission);
+                break;
+            } else {
+                load.parts.push(Part { submission, count });
+            }
+            if load.is_closed() {
+                break;
+            }
+        }
+        Taken { answered, load: (!load.parts.is_empty()).then_some(load) }
+    }
+}
+
+/// The events of one record and the submissions that wait for it.
+#[derive(Debug)]
+pub struct Load<T> {
+    /// The events, never empty; the shell moves them into the record.
+    pub events: Vec<AuditEvent>,
+    bytes: usize,
+    parts: Vec<Part<T>>,
+    /// Those ids of the events that producers named.
+    supplied: HashSet<EventId>,
+}
+
+/// A submission's share of a load.
+#[derive(Debug)]
+struct Part<T> {
+    submission: Submission<T>,
+    count: usize,
+}
+
+impl<T> Load<T> {
+    fn new() -> Self {
+        Self { events: Vec::new(), bytes: 0, parts: Vec::new(), supplied: HashSet::new() }
+    }
+
+    /// The idempotency key of the request that has the record to itself.
+    pub fn key(&self) -> Option<&str> {
+        self.parts.first().and_then(|part| part.submission.key())
+    }
+
+    /// Those who wait for the record.
+    pub fn tickets(&self) -> impl Iterator<Item = &T> {
+        self.parts.iter().map(|part| part.submission.ticket())
+    }
+
+    /// Whether another writer's record may hold the same: a producer named an id or a key.
+    pub fn is_repeatable(&self) -> bool {
+        self.key().is_some() || !self.supplied.is_empty()
+    }
+
+    fn has_room_for(&self, submission: &Submission<T>) -> bool {
+        self.parts.is_empty() || (self.key().is_none() && submission.key().is_none())
+    }
+
+    /// A record with a key, and one that cannot take its last submission whole, takes no more.
+    fn is_closed(&self) -> bool {
+        let last_waits = self.parts.last().is_some_and(|part| !part.submission.is_done());
+        self.key().is_some() || last_waits
+    }
+
+    /// Moves events over while they fit. Says how many, and whether some were left out because
+    /// this very load has them already.
+    fn fill(
+        &mut self,
+        submission: &mut Submission<T>,
+        recent: &Recent,
+        max_bytes: usize,
+    ) -> (usize, bool) {
+        let (mut count, mut tied) = (0, false);
+        while let Some(entry) = submission.next() {
+            let id = entry.event.id;
+            if entry.supplied_id && (recent.knows(id) || self.supplied.contains(&id)) {
+                tied |= self.supplied.contains(&id);
+                submission.skip();
+            } else if !self.events.is_empty() && self.bytes + entry.bytes > max_bytes {
+                break;
+            } else if let Some(entry) = submission.pop() {
+                if entry.supplied_id {
+                    self.supplied.insert(id);
+                }
+                self.bytes += entry.bytes;
+                self.events.push(entry.event);
+                count += 1;
+            }
+        }
+        (count, tied)
+    }
+
+    /// Takes out of the record what is stored by now: another writer was first, and `recent` has
+    /// learned what it wrote. Never adds anything, because an earlier attempt of the same record
+    /// may yet turn out to be stored.
+    pub fn withdraw(&mut self, record: &mut Record, recent: &Recent) {
+        let mut events = std::mem::take(&mut record.events).into_iter();
+        for part in &mut self.parts {
+            let mine: Vec<AuditEvent> = events.by_ref().take(part.count).collect();
+            let known = part.submission.meet_key_late(recent, mine.len());
+            let supplied = &self.supplied;
+            let fresh = mine
+                .into_iter()
+                .skip(known)
+                .filter(|event| !(supplied.contains(&event.id) && recent.knows(event.id)));
+            let before = record.events.len();
+            record.events.extend(fresh);
+            let count = record.events.len() - before;
+            part.submission.count_duplicates(part.count - count);
+            part.count = count;
+        }
+    }
+
+    /// The record is stored (or nothing was left of it): remembers what may be repeated, puts what
+    /// is left of the last submission back in line and returns the submissions that are complete.
+    pub fn stored(
+        self,
+        record: &Record,
+        backlog: &mut Backlog<T>,
+        recent: &mut Recent,
+        now: Timestamp,
+    ) -> Vec<(T, Outcome)> {
+        recent.forget(now);
+        match self.key() {
+            Some(key) if !record.events.is_empty() => {
+                recent.remember_key(now, key, record.events.iter().map(|event| event.id));
+            }
+            Some(_) | None => {}
+        }
+        self.supplied.iter().for_each(|id| recent.remember(now, *id));
+        let mut done = Vec::new();
+        for Part { mut submission, .. } in self.parts {
+            if submission.is_done() {
+                done.push(submission.end());
+            } else {
+                submission.go_on();
+                backlog.submissions.push_front(submission);
+            }
+        }
+        done
+    }
+
+    /// The record could not be stored, as far as anybody knows: the tickets of all who waited.
+    pub fn give_up(self) -> Vec<T> {
+        self.parts.into_iter().map(|part| part.submission.into_ticket()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

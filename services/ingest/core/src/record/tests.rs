@@ -1,0 +1,211 @@
+use std::time::Duration;
+
+use auditrelay_model::Scope;
+use auditrelay_model::id::{OrgId, RecordId};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::chain;
+
+const NOW: Timestamp = Timestamp::from_nanos(0);
+
+fn id(number: u128) -> EventId {
+    EventId::from_uuid(Uuid::from_u128(number))
+}
+
+fn ids(numbers: impl IntoIterator<Item = u128>) -> Vec<EventId> {
+    numbers.into_iter().map(id).collect()
+}
+
+fn entry(number: u128, bytes: usize, supplied_id: bool) -> Entry {
+    Entry { event: crate::admit::tests::event(number), bytes, supplied_id }
+}
+
+fn submission(ticket: u32, key: Option<&str>, numbers: &[u128], supplied: bool) -> Submission<u32> {
+    let entries = numbers.iter().map(|number| entry(*number, 100, supplied)).collect();
+    Submission::new(ticket, key.map(str::to_owned), entries)
+}
+
+fn recent() -> Recent {
+    Recent::new(Duration::from_secs(120), 1_000)
+}
+
+fn record(load: &mut Load<u32>) -> Record {
+    let scope = Scope::Organization(OrgId::from_uuid(Uuid::nil()));
+    let key = load.key().map(str::to_owned);
+    let events = std::mem::take(&mut load.events);
+    chain::unnumbered(RecordId::from_uuid(Uuid::nil()), scope, NOW, key, events)
+}
+
+fn numbers(record: &Record) -> Vec<u128> {
+    record.events.iter().map(|event| event.id.uuid().as_u128()).collect()
+}
+
+fn stored(ticket: u32, numbers: &[u128], duplicates: usize) -> (u32, Outcome) {
+    (ticket, Outcome::Stored { ids: ids(numbers.iter().copied()), duplicates })
+}
+
+/// Stores records until nothing waits; their events' numbers and the answers.
+fn store_all(
+    backlog: &mut Backlog<u32>,
+    recent: &mut Recent,
+) -> (Vec<Vec<u128>>, Vec<(u32, Outcome)>) {
+    let (mut records, mut answers) = (Vec::new(), Vec::new());
+    loop {
+        let taken = backlog.take(recent);
+        answers.extend(taken.answered);
+        let Some(mut load) = taken.load else { return (records, answers) };
+        let record = record(&mut load);
+        records.push(numbers(&record));
+        answers.extend(load.stored(&record, backlog, recent, NOW));
+    }
+}
+
+#[test]
+fn what_waits_shares_a_record() {
+    let (mut backlog, mut recent) = (Backlog::new(1_000), recent());
+    backlog.push(submission(1, None, &[1, 2], false));
+    backlog.push(submission(2, None, &[3], false));
+    let (records, answers) = store_all(&mut backlog, &mut recent);
+    assert_eq!(records, [vec![1, 2, 3]]);
+    assert_eq!(answers, [stored(1, &[1, 2], 0), stored(2, &[3], 0)]);
+}
+
+#[test]
+fn a_record_holds_so_many_bytes_and_a_request_may_need_several() {
+    let (mut backlog, mut recent) = (Backlog::new(250), recent());
+    backlog.push(submission(1, None, &[1, 2, 3], false));
+    backlog.push(submission(2, None, &[4, 5], false));
+    let (records, answers) = store_all(&mut backlog, &mut recent);
+    assert_eq!(records, [vec![1, 2], vec![3, 4], vec![5]]);
+    assert_eq!(answers, [stored(1, &[1, 2, 3], 0), stored(2, &[4, 5], 0)]);
+}
+
+#[test]
+fn a_large_event_has_a_record_to_itself() {
+    let (mut backlog, mut recent) = (Backlog::new(250), recent());
+    let entries = vec![entry(1, 100, false), entry(2, 300, false), entry(3, 100, false)];
+    backlog.push(Submission::new(1, None, entries));
+    assert_eq!(store_all(&mut backlog, &mut recent).0, [vec![1], vec![2], vec![3]]);
+}
+
+#[test]
+fn a_request_with_a_key_has_its_records_to_itself() {
+    let (mut backlog, mut recent) = (Backlog::new(250), recent());
+    backlog.push(submission(1, None, &[1], false));
+    backlog.push(submission(2, Some("k"), &[2, 3, 4], false));
+    backlog.push(submission(3, None, &[5], false));
+    let (records, answers) = store_all(&mut backlog, &mut recent);
+    assert_eq!(records, [vec![1], vec![2, 3], vec![4], vec![5]]);
+    assert_eq!(answers, [stored(1, &[1], 0), stored(2, &[2, 3, 4], 0), stored(3, &[5], 0)]);
+}
+
+#[test]
+fn a_repeated_key_answers_with_the_first_ids() {
+    let (mut backlog, mut recent) = (Backlog::new(1_000), recent());
+    backlog.push(submission(1, Some("k"), &[1, 2], false));
+    store_all(&mut backlog, &mut recent);
+    backlog.push(submission(2, Some("k"), &[8, 9], false));
+    let (records, answers) = store_all(&mut backlog, &mut recent);
+    assert!(records.is_empty());
+    assert_eq!(answers, [stored(2, &[1, 2], 2)]);
+}
+
+#[test]
+fn a_repeated_key_goes_on_where_the_first_request_was_cut() {
+    let (mut backlog, mut recent) = (Backlog::new(250), recent());
+    recent.remember_key(NOW, "k", ids([1, 2]).into_iter());
+    backlog.push(submission(1, Some("k"), &[7, 8, 9], false));
+    let (records, answers) = store_all(&mut backlog, &mut recent);
+    assert_eq!(records, [vec![9]]);
+    assert_eq!(answers, [stored(1, &[1, 2, 9], 2)]);
+}
+
+#[test]
+fn a_key_of_a_larger_request_is_taken() {
+    let (mut backlog, mut recent) = (Backlog::new(1_000), recent());
+    recent.remember_key(NOW, "k", ids([1, 2]).into_iter());
+    backlog.push(submission(1, Some("k"), &[7], false));
+    assert_eq!(store_all(&mut backlog, &mut recent).1, [(1, Outcome::KeyTaken)]);
+}
+
+#[test]
+fn a_repeated_id_is_stored_once() {
+    let (mut backlog, mut recent) = (Backlog::new(1_000), recent());
+    backlog.push(submission(1, None, &[1, 2], true));
+    backlog.push(submission(2, None, &[2], true));
+    backlog.push(submission(3, None, &[2, 3], true));
+    let (records, answers) = store_all(&mut backlog, &mut recent);
+    assert_eq!(records, [vec![1, 2, 3]]);
+    assert_eq!(answers, [stored(1, &[1, 2], 0), stored(2, &[2], 1), stored(3, &[2, 3], 1)]);
+    backlog.push(submission(4, None, &[1], true));
+    let (records, answers) = store_all(&mut backlog, &mut recent);
+    assert!(records.is_empty());
+    assert_eq!(answers, [stored(4, &[1], 1)]);
+}
+
+#[test]
+fn a_repetition_waits_for_the_record_that_holds_the_first() {
+    let (mut backlog, recent) = (Backlog::new(1_000), recent());
+    backlog.push(submission(1, None, &[1], true));
+    backlog.push(submission(2, None, &[1], true));
+    let taken = backlog.take(&recent);
+    assert!(taken.answered.is_empty());
+    assert_eq!(taken.load.unwrap().give_up(), [1, 2]);
+}
+
+#[test]
+fn what_another_writer_stored_first_comes_out_again() {
+    let (mut backlog, mut recent) = (Backlog::new(1_000), recent());
+    backlog.push(submission(1, None, &[1, 2], true));
+    backlog.push(submission(2, None, &[3], true));
+    let mut load = backlog.take(&recent).load.unwrap();
+    let mut mine = record(&mut load);
+    recent.remember(NOW, id(2));
+    load.withdraw(&mut mine, &recent);
+    assert_eq!(numbers(&mine), [1, 3]);
+    let answers = load.stored(&mine, &mut backlog, &mut recent, NOW);
+    assert_eq!(answers, [stored(1, &[1, 2], 1), stored(2, &[3], 0)]);
+}
+
+#[test]
+fn a_key_that_another_writer_stored_first_comes_out_again() {
+    let (mut backlog, mut recent) = (Backlog::new(150), recent());
+    backlog.push(submission(1, Some("k"), &[7, 8, 9], false));
+    let mut load = backlog.take(&recent).load.unwrap();
+    let mut mine = record(&mut load);
+    assert_eq!(numbers(&mine), [7]);
+    recent.remember_key(NOW, "k", ids([1, 2]).into_iter());
+    load.withdraw(&mut mine, &recent);
+    assert!(mine.events.is_empty());
+    assert!(load.stored(&mine, &mut backlog, &mut recent, NOW).is_empty());
+    let (records, answers) = store_all(&mut backlog, &mut recent);
+    assert_eq!(records, [vec![9]]);
+    assert_eq!(answers, [stored(1, &[1, 2, 9], 2)]);
+}
+
+proptest! {
+    /// Whatever comes in: every event is stored once, in order, in records that fit.
+    #[test]
+    fn every_event_is_stored_once_and_in_order(
+        requests in prop::collection::vec((prop::collection::vec(1_usize..300, 1..8), any::<bool>()), 0..12),
+        max in 50_usize..400,
+    ) {
+        let (mut backlog, mut recent) = (Backlog::new(max), recent());
+        let mut number = 0;
+        for (ticket, (sizes, keyed)) in (0..).zip(&requests) {
+            let entries = sizes.iter().map(|bytes| { number += 1; entry(number, *bytes, false) });
+            let entries = entries.collect();
+            backlog.push(Submission::new(ticket, keyed.then(|| ticket.to_string()), entries));
+        }
+        let sizes: Vec<usize> = requests.iter().flat_map(|(sizes, _)| sizes.clone()).collect();
+        let (records, answers) = store_all(&mut backlog, &mut recent);
+        prop_assert_eq!(records.concat(), (1..=number).collect::<Vec<_>>());
+        prop_assert_eq!(answers.len(), requests.len());
+        for record in records {
+            let bytes: usize = record.iter().map(|n| sizes[usize::try_from(*n).unwrap() - 1]).sum();
+            prop_assert!(bytes <= max || record.len() == 1);
+        }
+    }
+}
