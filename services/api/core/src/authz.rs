@@ -1,0 +1,135 @@
+//! Who may do what.
+
+use auditrelay_model::id::{OrgId, TokenId};
+use auditrelay_model::token::Role;
+
+/// Who is asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// The operator of the deployment; belongs to no organization.
+    Platform,
+    /// The holder of an organization's token.
+    Member {
+        /// The organization.
+        org: OrgId,
+        /// The token.
+        token: TokenId,
+        /// What the token may do.
+        role: Role,
+    },
+}
+
+impl Caller {
+    /// How the caller is named in stored facts.
+    pub fn actor(self) -> String {
+        match self {
+            Self::Platform => "platform".to_owned(),
+            Self::Member { token, .. } => token.to_string(),
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// See destinations, webhooks, portals, replay jobs and their progress.
+    ReadConfig,
+    /// Change destinations, webhooks and portals.
+    ChangeConfig,
+    /// Start or cancel a replay job.
+    Replay,
+    /// See an organization's tokens.
+    ReadTokens,
+    /// Issue and revoke an organization's tokens.
+    ChangeTokens,
+    /// See and make organizations.
+    Organizations,
+}
+
+/// Why the answer is no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The caller may see that the thing exists, but not do this.
+    Forbidden,
+    /// Another organization's; whether it exists is not told.
+    NotFound,
+}
+
+/// The table: may this caller ask for this?
+pub const fn permits(caller: Caller, ask: Ask) -> bool {
+    match (caller, ask) {
+        (Caller::Platform, Ask::Organizations | Ask::ReadTokens | Ask::ChangeTokens) => true,
+        (Caller::Platform, Ask::ReadConfig | Ask::ChangeConfig | Ask::Replay)
+        | (Caller::Member { .. }, Ask::Organizations) => false,
+        (Caller::Member { role, .. }, ask) => match (role, ask) {
+            (Role::Admin, _) | (Role::Viewer, Ask::ReadConfig | Ask::ReadTokens) => true,
+            (
+                Role::Viewer,
+                Ask::ChangeConfig | Ask::Replay | Ask::ChangeTokens | Ask::Organizations,
+            )
+            | (Role::Producer, _) => false,
+        },
+    }
+}
+
+/// The organization that the caller may ask this about: its own.
+pub fn own_organization(caller: Caller, ask: Ask) -> Result<OrgId, Refusal> {
+    match caller {
+        Caller::Member { org, .. } if permits(caller, ask) => Ok(org),
+        Caller::Member { .. } | Caller::Platform => Err(Refusal::Forbidden),
+    }
+}
+
+/// Whether the caller may ask this about the organization named in the path.
+pub fn named_organization(caller: Caller, ask: Ask, named: OrgId) -> Result<(), Refusal> {
+    if !permits(caller, ask) {
+        return Err(Refusal::Forbidden);
+    }
+    match caller {
+        Caller::Member { org, .. } if org != named => Err(Refusal::NotFound),
+        Caller::Member { .. } | Caller::Platform => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auditrelay_model::id::{OrgId, TokenId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn member(role: Role) -> Caller {
+        let org = OrgId::from_uuid(Uuid::from_u128(1));
+        Caller::Member { org, token: TokenId::from_uuid(Uuid::from_u128(2)), role }
+    }
+
+    #[test]
+    fn roles_and_what_they_may_do() {
+        use Ask::{ChangeConfig, ChangeTokens, Organizations, ReadConfig, ReadTokens, Replay};
+        let asks = [ReadConfig, ChangeConfig, Replay, ReadTokens, ChangeTokens, Organizations];
+        let table = [
+            (member(Role::Admin), [true, true, true, true, true, false]),
+            (member(Role::Viewer), [true, false, false, true, false, false]),
+            (member(Role::Producer), [false; 6]),
+            (Caller::Platform, [false, false, false, true, true, true]),
+        ];
+        for (caller, expected) in table {
+            for (ask, expected) in asks.into_iter().zip(expected) {
+                assert_eq!(permits(caller, ask), expected, "{caller:?} {ask:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_organization_is_not_found() {
+        let other = OrgId::from_uuid(Uuid::from_u128(9));
+        let admin = member(Role::Admin);
+        let refused = Err(Refusal::NotFound);
+        assert_eq!(named_organization(admin, Ask::ReadTokens, other), refused);
+        assert_eq!(named_organization(Caller::Platform, Ask::ReadTokens, other), Ok(()));
+        let viewer = member(Role::Viewer);
+        let forbidden = Err(Refusal::Forbidden);
+        assert_eq!(named_organization(viewer, Ask::ChangeTokens, other), forbidden);
+        assert_eq!(own_organization(Caller::Platform, Ask::ReadConfig), Err(Refusal::Forbidden));
+    }
+}

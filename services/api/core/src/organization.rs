@@ -1,0 +1,41 @@
+//! Organizations.
+
+use auditrelay_model::config::{ConfigChange, OrgConfig};
+use auditrelay_model::id::OrgId;
+use serde::Serialize;
+
+use crate::body::{Reader, Unknown};
+use crate::fault::Fault;
+
+/// Reads the body that makes an organization: its name.
+pub fn parse(body: &[u8]) -> Result<String, Vec<Fault>> {
+    let mut reader = Reader::parse(body)?;
+    let name = reader.required("name");
+    let name = reader.name("name", name);
+    reader.finish(Unknown::Refused)?;
+    Ok(name.unwrap_or_default())
+}
+
+/// Decides on a new organization. Its id is new, so a name that is there came from this command.
+pub(crate) fn create(config: &OrgConfig, name: &str) -> Vec<ConfigChange> {
+    if config.name.is_some() {
+        return Vec::new();
+    }
+    vec![ConfigChange::OrganizationCreated { name: name.to_owned() }]
+}
+
+/// An organization on the wire.
+#[derive(Debug, Serialize)]
+pub struct View {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl View {
+    /// An organization that exists.
+    pub fn of(id: OrgId, config: &OrgConfig) -> Option<Self> {
+        config.name.clone().map(|name| Self { id: id.to_string(), name })
+    }
+}

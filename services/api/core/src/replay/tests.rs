@@ -1,0 +1,124 @@
+use auditrelay_model::delivery::Totals;
+use auditrelay_model::id::JobId;
+use auditrelay_model::replay::{Failure, Plan};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::*;
+
+const NOW: &str = "2026-06-15T12:00:00Z";
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse_rfc3339(text).unwrap()
+}
+
+fn parse(body: &str) -> Result<Window, Vec<Fault>> {
+    parse_window(body.as_bytes(), at(NOW))
+}
+
+fn faults(start: &str, end: &str) -> Vec<Fault> {
+    parse(&format!(r#"{{"start_at":{start},"end_at":{end}}}"#)).unwrap_err()
+}
+
+fn job(phase: Phase) -> Job {
+    Job {
+        id: JobId::from_uuid(Uuid::from_u128(3)),
+        window: Window::stored(at("2026-06-14T00:00:00Z"), at("2026-06-15T00:00:00Z")),
+        snapshot_sequence: 9,
+        actor: "token".to_owned(),
+        accepted_at: at(NOW),
+        updated_at: at(NOW),
+        phase,
+    }
+}
+
+#[test]
+fn a_window_is_two_times_that_are_still_kept() {
+    let body = r#"{"start_at":"2026-06-14T00:00:00.123456789+02:00","end_at":"2026-06-15T00:00:00Z",
+        "status":"completed"}"#;
+    let window = parse(body).unwrap();
+    assert_eq!(window.start(), at("2026-06-13T22:00:00.123456789Z"));
+    let moment = r#"{"start_at":"2026-06-15T00:00:00Z","end_at":"2026-06-15T00:00:00Z"}"#;
+    assert!(parse(moment).is_ok());
+    // Within five minutes of a bound it is cut.
+    let cut = r#"{"start_at":"2026-06-08T11:56:00Z","end_at":"2026-06-15T12:04:00Z"}"#;
+    let window = parse(cut).unwrap();
+    assert_eq!((window.start(), window.end()), (at("2026-06-08T12:00:00Z"), at(NOW)));
+}
+
+#[test]
+fn bad_windows_have_their_answers() {
+    let ok = "\"2026-06-15T00:00:00Z\"";
+    let fault = |field, wrong| vec![Fault::body(field, wrong)];
+    let both = |wrong| vec![Fault::body("start_at", wrong), Fault::body("end_at", wrong)];
+    assert_eq!(parse("{}").unwrap_err(), both(Wrong::Required));
+    assert_eq!(faults("null", ok), fault("start_at", Wrong::Required));
+    assert_eq!(faults("1735689600", ok), fault("start_at", Wrong::Type("string")));
+    for text in [
+        "yesterday",
+        "2026-01-01",
+        "2026-01-01T00:00:00",
+        "2026-01-01T00:00Z",
+        "10000-01-01T00:00:00Z",
+        "+2026-01-01T00:00:00Z",
+        " 2026-06-15T00:00:00Z",
+        "1e9",
+        "2026-06-15T00:00:00Z\\u0000",
+    ] {
+        assert_eq!(
+            faults(&format!("\"{text}\""), ok),
+            fault("start_at", Wrong::DateTime),
+            "{text}"
+        );
+    }
+    assert_eq!(faults("\"\"", "\"\""), both(Wrong::Blank));
+    assert_eq!(faults(ok, "\"9998-12-31T23:59:59Z\""), fault("end_at", OUTSIDE));
+    let after = Wrong::Invalid("must be after start_at");
+    assert_eq!(faults(ok, "\"2026-06-14T00:00:00Z\""), fault("end_at", after));
+    let old = "\"2026-06-08T11:54:00Z\"";
+    assert_eq!(faults(old, ok), fault("start_at", OUTSIDE));
+    let future = Wrong::Invalid("must not be in the future");
+    assert_eq!(faults(ok, "\"2026-06-15T12:06:00Z\""), fault("end_at", future));
+    let twice = r#"{"start_at":"a","start_at":"b"}"#;
+    assert_eq!(parse(twice).unwrap_err(), fault("body", Wrong::Syntax));
+}
+
+#[test]
+fn a_cancelled_job_reads_failed_to_clients_that_know_no_cancel() {
+    let reason = "wrong window".to_owned();
+    let cancelled = job(Phase::Cancelled { reason, progress: Progress::default() });
+    assert_eq!(View::of(Some(&cancelled)).status, "failed");
+    let detail = Detail::of(Some(&cancelled), &LaneState::default());
+    assert_eq!((detail.state, detail.reason.as_deref()), ("cancelled", Some("wrong window")));
+    let unset = json!({"status": "unconfigured", "start_at": "0001-01-01T00:00:00Z",
+        "end_at": "0001-01-01T00:00:00Z", "updated_at": "0001-01-01T00:00:00Z"});
+    assert_eq!(serde_json::to_value(View::of(None)).unwrap(), unset);
+    assert_eq!(Detail::of(None, &LaneState::default()).state, "unconfigured");
+}
+
+#[test]
+fn progress_is_what_the_lane_or_the_job_knows_whichever_is_newer() {
+    let plan = Plan { from_sequence: 1, until_sequence: 9, estimated_events: 200 };
+    let progress = Progress { events_sent: 40, events_skipped: 10, ..Progress::default() };
+    let running = job(Phase::Running { plan, holder: "s".to_owned(), progress });
+    let detail = Detail::of(Some(&running), &LaneState::default());
+    assert_eq!((detail.percent, detail.progress.events_sent), (25, 40));
+    let totals = Totals { events_delivered: 190, events_passed: 10, ..Totals::default() };
+    let lane = LaneState { totals, ..LaneState::default() };
+    let detail = Detail::of(Some(&running), &lane);
+    assert_eq!((detail.percent, detail.progress.events_sent), (99, 190), "not complete yet");
+    assert_eq!(Detail::of(Some(&job(Phase::Completed(progress))), &lane).percent, 100);
+    let failure = Failure { code: "gap".to_owned(), reason: "number 7 is missing".to_owned() };
+    let detail = Detail::of(Some(&job(Phase::Failed { failure, progress })), &lane);
+    assert_eq!((detail.code.as_deref(), detail.progress.events_sent), (Some("gap"), 40));
+    assert_eq!(Detail::of(Some(&job(Phase::Accepted)), &LaneState::default()).percent, 0);
+}
+
+#[test]
+fn a_cancel_request_is_ours_and_strict() {
+    let all = CancelRequest::parse(b"{}").unwrap();
+    assert_eq!((all.portal, all.reason.as_str()), (None, "cancelled by request"));
+    let faults = CancelRequest::parse(br#"{"portal_id":"x","why":"y","reason":" "}"#).unwrap_err();
+    let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
+    assert_eq!(fields, ["portal_id", "reason", "why"]);
+}
