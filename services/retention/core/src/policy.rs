@@ -9,6 +9,11 @@ use auditrelay_model::window::RETENTION;
 /// nothing while it runs.
 pub const REPLAY_ALLOWANCE: Duration = Duration::from_hours(12);
 
+/// How long events and what was done with them are really kept.
+pub fn kept() -> Duration {
+    RETENTION + REPLAY_ALLOWANCE
+}
+
 const DAY: Duration = Duration::from_hours(24);
 
 /// How long the broker remembers a message id: longer than any retry of an append.
@@ -50,12 +55,11 @@ impl Policy {
     /// The policy under an operator's choice.
     pub fn new(choice: Choice) -> Self {
         let base = |name, subjects| base(name, subjects, choice.replicas);
-        let kept = RETENTION + REPLAY_ALLOWANCE;
         let max_bytes =
             choice.events_max_bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
         let lasting = [
             StreamSpec {
-                max_age: kept,
+                max_age: kept(),
                 max_bytes,
                 max_consumers: EVENTS_CONSUMERS,
                 compressed: true,
@@ -63,7 +67,11 @@ impl Policy {
             },
             base("CONFIG", "audit.config.>"),
             StreamSpec { max_messages_per_subject: 10_000, ..base("REPLAY", "audit.replay.>") },
-            StreamSpec { max_age: kept, compressed: true, ..base("DELIVERY", "audit.delivery.>") },
+            StreamSpec {
+                max_age: kept(),
+                compressed: true,
+                ..base("DELIVERY", "audit.delivery.>")
+            },
             StreamSpec { max_age: 30 * DAY, ..base("RETENTION", "audit.retention.>") },
         ];
         let leases = StreamSpec {

@@ -1,0 +1,117 @@
+//! Answers the api.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auditrelay_model::delivery::Lane;
+use auditrelay_replay_scheduler_core::react::progress_of;
+use auditrelay_replay_scheduler_core::{Action, Command, Denial};
+use auditrelay_runtime::lifecycle::Drain;
+use auditrelay_runtime::telemetry::continue_trace;
+use auditrelay_streams::{
+    ExecuteError, Incoming, ReadError, ReplayAction, ReplayCommand, ReplayCommands, ReplayReply,
+};
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+
+use crate::scheduler::Scheduler;
+
+/// Commands that are carried out at the same time; more wait at the broker's client.
+const COMMANDS_AT_ONCE: usize = 32;
+
+/// An answer that comes later than this is of no use to anybody.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How soon to listen again after the subscription ended.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+impl Scheduler {
+    /// Answers commands until the soft stop; those at hand are finished.
+    pub(crate) async fn serve(self, drain: Drain) {
+        let room = Arc::new(Semaphore::new(COMMANDS_AT_ONCE));
+        loop {
+            let listened = tokio::select! {
+                () = drain.soft.cancelled() => return,
+                listened = self.streams.serve_replay_commands() => listened,
+            };
+            match listened {
+                Ok(commands) => self.serve_from(commands, &room, &drain).await,
+                Err(error) => tracing::warn!(%error, "commands can not be listened to"),
+            }
+            tokio::select! {
+                () = drain.soft.cancelled() => return,
+                () = tokio::time::sleep(AGAIN_AFTER) => {}
+            }
+        }
+    }
+
+    async fn serve_from(&self, mut commands: ReplayCommands, room: &Arc<Semaphore>, drain: &Drain) {
+        loop {
+            let Ok(permit) = Arc::clone(room).acquire_owned().await else { return };
+            // Both arms only wait, so that a dropped one loses nothing.
+            let incoming = tokio::select! {
+                () = drain.soft.cancelled() => return,
+                incoming = commands.next() => incoming,
+            };
+            let Some(incoming) = incoming else { return };
+            let scheduler = self.clone();
+            drain.spawn("replay command", async move {
+                scheduler.reply(incoming).await;
+                drop(permit);
+            });
+        }
+    }
+
+    async fn reply(&self, incoming: Incoming) {
+        let span = tracing::info_span!(
+            "replay_job.command", scope = %incoming.command.scope, job.id = %incoming.command.job
+        );
+        if let Some(traceparent) = &incoming.command.traceparent {
+            continue_trace(&span, traceparent);
+        }
+        async {
+            let answer = self.answer(&incoming.command).await;
+            incoming.reply(&answer).await;
+        }
+        .instrument(span)
+        .await;
+    }
+
+    /// Carries a command out and says what came of it.
+    pub async fn answer(&self, command: &ReplayCommand) -> ReplayReply {
+        let carried_out = tokio::time::timeout(ANSWER_WITHIN, self.carry_out(command)).await;
+        let reply = match carried_out {
+            Ok(Ok(sequence)) => ReplayReply::Stored { sequence },
+            Ok(Err(ExecuteError::Denied(denial))) => {
+                ReplayReply::Denied { code: denial.code().to_owned(), detail: denial.to_string() }
+            }
+            Ok(Err(error @ (ExecuteError::Unavailable(_) | ExecuteError::Contended))) => {
+                ReplayReply::Unavailable(error.to_string())
+            }
+            Err(_) => ReplayReply::Unavailable("it took too long".to_owned()),
+        };
+        self.telemetry.answered(&reply);
+        reply
+    }
+
+    async fn carry_out(&self, command: &ReplayCommand) -> Result<u64, ExecuteError<Denial>> {
+        let action = match &command.action {
+            ReplayAction::Configure { window } => {
+                // Asked of the leader: everything that was acknowledged before is part of the job.
+                let now = self.streams.events_state().await.map_err(|error| unavailable(&error))?;
+                Action::Configure { window: *window, snapshot_sequence: now.last_sequence }
+            }
+            ReplayAction::Cancel { reason } => {
+                let lane = self.delivery.get(&(command.scope, Lane::Replay(command.job)));
+                Action::Cancel { reason: reason.clone(), progress: progress_of(&lane.state) }
+            }
+        };
+        let decision = Command { job: command.job, action };
+        let (sequence, _) = self.execute(command.scope, &decision, &command.actor).await?;
+        Ok(sequence)
+    }
+}
+
+fn unavailable<D>(error: &ReadError) -> ExecuteError<D> {
+    ExecuteError::Unavailable(error.to_string())
+}

@@ -1,0 +1,121 @@
+//! What the rooms of this service share, and the one way to change a job.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use auditrelay_model::id::JobId;
+use auditrelay_model::replay::{Job, Progress, ReplayEvent, ReplayFact};
+use auditrelay_model::{Clock, Scope};
+use auditrelay_replay_scheduler_core::{Command, Decided, Denial, decide};
+use auditrelay_runtime::context::Context;
+use auditrelay_streams::{
+    ConfigFold, DeliveryFold, ExecuteError, Projection, ReadError, ReplayFold, Streams,
+};
+
+use crate::config::Config;
+use crate::telemetry::Telemetry;
+
+/// How long the projections may take to catch up at the start.
+const CATCH_UP: Duration = Duration::from_secs(30);
+
+/// One replica of the replay-scheduler; cheap to clone.
+#[derive(Clone)]
+pub struct Scheduler {
+    pub(crate) settings: Config,
+    pub(crate) streams: Streams,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) instance: String,
+    pub(crate) config: Projection<ConfigFold>,
+    pub(crate) replay: Projection<ReplayFold>,
+    pub(crate) delivery: Projection<DeliveryFold>,
+    pub(crate) telemetry: Telemetry,
+    /// Jobs whose end was recorded here and whose consumers are still to be removed.
+    pub(crate) over: Arc<Mutex<BTreeSet<JobId>>>,
+}
+
+/// Something could not be done now; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The broker did not tell.
+    #[error("a job could not be looked at")]
+    Read(#[from] ReadError),
+    /// The broker did not store.
+    #[error("a job could not be changed")]
+    Execute(#[from] ExecuteError<Denial>),
+}
+
+impl Scheduler {
+    /// Begins to follow the streams, which must exist.
+    pub fn new(settings: Config, streams: Streams, context: &Context) -> Self {
+        let (stop, tasks) = (&context.drain.hard, &context.drain.tasks);
+        Self {
+            settings,
+            clock: Arc::clone(&context.clock),
+            instance: context.instance.clone(),
+            config: Projection::start(&streams, stop, tasks),
+            replay: Projection::start(&streams, stop, tasks),
+            delivery: Projection::start(&streams, stop, tasks),
+            telemetry: Telemetry::new(&context.metrics),
+            over: Arc::default(),
+            streams,
+        }
+    }
+
+    /// Waits until everything is known that was stored before.
+    pub async fn caught_up(&self) -> Result<(), ReadError> {
+        self.config.caught_up(CATCH_UP).await?;
+        self.replay.caught_up(CATCH_UP).await?;
+        self.delivery.caught_up(CATCH_UP).await
+    }
+
+    /// Carries a command out and returns the sequence of REPLAY that shows it, and the facts.
+    pub(crate) async fn execute(
+        &self,
+        scope: Scope,
+        command: &Command,
+        actor: &str,
+    ) -> Result<(u64, Vec<Decided>), ExecuteError<Denial>> {
+        // What the last run of the decision saw and chose: that is what was stored.
+        let chosen = Mutex::new((Progress::default(), Vec::new()));
+        let executed = self
+            .replay
+            .execute(&scope, |state| {
+                let decided = decide(state, command)?;
+                let events = decided.iter().map(|decided| self.event(scope, actor, decided));
+                let events = events.collect();
+                let before = state.as_ref().map(Job::progress).unwrap_or_default();
+                *chosen.lock().unwrap_or_else(PoisonError::into_inner) = (before, decided);
+                Ok(events)
+            })
+            .await?;
+        let (before, decided) = chosen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for decided in &decided {
+            self.telemetry.recorded(scope, decided, before);
+            if is_end(&decided.fact) {
+                self.over.lock().unwrap_or_else(PoisonError::into_inner).insert(decided.job);
+            }
+        }
+        Ok((executed.sequence, decided))
+    }
+
+    fn event(&self, scope: Scope, actor: &str, decided: &Decided) -> ReplayEvent {
+        ReplayEvent {
+            at: self.clock.now(),
+            scope,
+            job: decided.job,
+            actor: actor.to_owned(),
+            fact: decided.fact.clone(),
+        }
+    }
+}
+
+const fn is_end(fact: &ReplayFact) -> bool {
+    match fact {
+        ReplayFact::Completed(_) | ReplayFact::Failed { .. } | ReplayFact::Cancelled { .. } => true,
+        ReplayFact::Accepted { .. }
+        | ReplayFact::Scheduled(_)
+        | ReplayFact::Started { .. }
+        | ReplayFact::Advanced(_) => false,
+    }
+}

@@ -1,0 +1,157 @@
+//! What happened: log lines and counts together.
+
+use std::collections::BTreeMap;
+
+use auditrelay_model::Scope;
+use auditrelay_model::id::JobId;
+use auditrelay_model::replay::{Job, Progress, ReplayFact};
+use auditrelay_replay_scheduler_core::Decided;
+use auditrelay_runtime::metrics::Metrics;
+use auditrelay_streams::ReplayReply;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+
+use crate::scheduler::Trouble;
+
+/// One label, as pairs; the names are ours and short.
+type Label = [(&'static str, String); 1];
+
+/// Every state that a job can be in.
+const STATES: [&str; 6] = ["accepted", "pending", "running", "completed", "failed", "cancelled"];
+
+/// Counts of this service.
+#[derive(Debug, Clone)]
+pub(crate) struct Telemetry {
+    jobs: Family<Label, Gauge>,
+    events: Family<Label, Counter>,
+    transitions: Family<Label, Counter>,
+    commands: Family<Label, Counter>,
+    troubles: Counter,
+    swept: Counter,
+}
+
+impl Telemetry {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        let telemetry = Self {
+            jobs: Family::default(),
+            events: Family::default(),
+            transitions: Family::default(),
+            commands: Family::default(),
+            troubles: Counter::default(),
+            swept: Counter::default(),
+        };
+        let Self { jobs, events, transitions, commands, troubles, swept } = telemetry.clone();
+        metrics.register("replay_jobs", "Scopes by the state of their newest replay job", jobs);
+        metrics.register("replay_events", "Events of replay jobs by outcome", events);
+        metrics.register("replay_transitions", "Facts about replay jobs", transitions);
+        metrics.register("replay_commands", "Commands by answer", commands);
+        metrics.register(
+            "replay_troubles",
+            "Looks at a job that failed and are repeated",
+            troubles,
+        );
+        metrics.register("replay_consumers_swept", "Consumers removed that had no job", swept);
+        telemetry
+    }
+
+    /// A fact was stored by this replica; `before` is how far the job had come.
+    pub(crate) fn recorded(&self, scope: Scope, decided: &Decided, before: Progress) {
+        let Decided { job, fact } = decided;
+        self.transitions.get_or_create(&[("to", fact.to_string())]).inc();
+        match fact {
+            ReplayFact::Accepted { window, .. } => tracing::info!(
+                %scope, job.id = %job, window.start = %window.start(), window.end = %window.end(),
+                "replay job accepted"
+            ),
+            ReplayFact::Scheduled(plan) => tracing::info!(
+                %scope, job.id = %job, from = plan.from_sequence, until = plan.until_sequence,
+                events_max = plan.estimated_events, "replay job scheduled"
+            ),
+            ReplayFact::Started { holder } => {
+                tracing::info!(%scope, job.id = %job, holder, "replay job is run by a sender");
+            }
+            ReplayFact::Advanced(progress) => {
+                self.count_events(before, *progress);
+                tracing::debug!(
+                    %scope, job.id = %job, events = progress.events_sent, "replay job came further"
+                );
+            }
+            ReplayFact::Completed(progress) => {
+                self.count_events(before, *progress);
+                tracing::info!(
+                    %scope, job.id = %job, events = progress.events_sent,
+                    skipped = progress.events_skipped, quarantined = progress.events_quarantined,
+                    "replay job completed"
+                );
+            }
+            ReplayFact::Failed { failure, progress } => {
+                self.count_events(before, *progress);
+                tracing::warn!(
+                    %scope, job.id = %job, code = failure.code, reason = failure.reason,
+                    events = progress.events_sent, "replay job failed"
+                );
+            }
+            ReplayFact::Cancelled { reason, progress } => {
+                self.count_events(before, *progress);
+                tracing::info!(
+                    %scope, job.id = %job, reason, events = progress.events_sent,
+                    "replay job cancelled"
+                );
+            }
+        }
+    }
+
+    fn count_events(&self, before: Progress, now: Progress) {
+        let counts = [
+            ("sent", before.events_sent, now.events_sent),
+            ("skipped", before.events_skipped, now.events_skipped),
+            ("quarantined", before.events_quarantined, now.events_quarantined),
+            ("expired", before.events_expired, now.events_expired),
+        ];
+        for (outcome, before, now) in counts {
+            let label = [("outcome", outcome.to_owned())];
+            self.events.get_or_create(&label).inc_by(now.saturating_sub(before));
+        }
+    }
+
+    /// The newest jobs of all scopes were looked at.
+    pub(crate) fn count_jobs<'a>(&self, jobs: impl Iterator<Item = &'a Job>) {
+        let mut counts: BTreeMap<_, i64> = STATES.iter().map(|state| (*state, 0)).collect();
+        for job in jobs {
+            *counts.entry(job.state_name()).or_default() += 1;
+        }
+        for (state, count) in counts {
+            self.jobs.get_or_create(&[("state", state.to_owned())]).set(count);
+        }
+    }
+
+    /// A command was answered.
+    pub(crate) fn answered(&self, reply: &ReplayReply) {
+        let answer = match reply {
+            ReplayReply::Stored { .. } => "stored",
+            ReplayReply::Denied { detail, .. } => {
+                tracing::info!(detail, "replay command denied");
+                "denied"
+            }
+            ReplayReply::Unavailable(reason) => {
+                tracing::warn!(reason, "replay command not carried out");
+                "unavailable"
+            }
+        };
+        self.commands.get_or_create(&[("answer", answer.to_owned())]).inc();
+    }
+
+    /// A job could not be looked at or changed; it is tried again.
+    pub(crate) fn trouble(&self, scope: Scope, trouble: &Trouble) {
+        self.troubles.inc();
+        let error: &dyn std::error::Error = trouble;
+        tracing::warn!(%scope, error, "replay job is looked at again later");
+    }
+
+    /// A consumer without a job was removed.
+    pub(crate) fn swept(&self, job: JobId) {
+        self.swept.inc();
+        tracing::info!(job.id = %job, "consumer of an ended replay job removed");
+    }
+}

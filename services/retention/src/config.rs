@@ -1,0 +1,59 @@
+//! Settings of retention.
+
+use std::time::Duration;
+
+use auditrelay_retention_core::policy::Choice;
+use auditrelay_retention_core::risk::Thresholds;
+use auditrelay_runtime::settings::Settings;
+
+/// Settings of retention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// Size and copies of the streams.
+    pub choice: Choice,
+    /// When a threat is worth telling.
+    pub thresholds: Thresholds,
+    /// How often the streams are looked at.
+    pub interval: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            choice: Choice { events_max_bytes: None, replicas: 1 },
+            thresholds: Thresholds::default(),
+            interval: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the section `retention`.
+    pub fn parse(settings: &mut Settings) -> Self {
+        let default = Self::default();
+        // 0 is "as much as the broker's disk takes".
+        let max_bytes = settings.size("retention.events_max_bytes", 0, 0..=1 << 60);
+        let replicas = settings.number("retention.replicas", 1, 1..=5);
+        let percent = settings.number("retention.storage_alert_percent", 80, 1..=100);
+        Self {
+            choice: Choice {
+                events_max_bytes: (max_bytes > 0).then_some(max_bytes),
+                replicas: usize::try_from(replicas).unwrap_or(default.choice.replicas),
+            },
+            thresholds: Thresholds {
+                storage_percent: u8::try_from(percent)
+                    .unwrap_or(default.thresholds.storage_percent),
+                expiry_margin: settings.duration(
+                    "retention.expiry_alert_margin",
+                    default.thresholds.expiry_margin,
+                    Duration::from_mins(1)..=Duration::from_hours(7 * 24),
+                ),
+            },
+            interval: settings.duration(
+                "retention.interval",
+                default.interval,
+                Duration::from_millis(100)..=Duration::from_hours(1),
+            ),
+        }
+    }
+}
