@@ -242,6 +242,9 @@ impl LaneState {
         if attempt.delivered {
             self.totals.events_delivered += attempt.events;
             self.totals.bytes_delivered += attempt.body_bytes;
+            // Between its first and last event a replay's batch leaves out what its window skips.
+            let covered = (attempt.last.number + 1).saturating_sub(attempt.first.number);
+            self.totals.events_passed += covered.saturating_sub(attempt.events);
             self.cursor = Some(attempt.last);
         } else {
             self.totals.requests_failed += 1;

@@ -35,8 +35,8 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
-    /// Parses an RFC 3339 date-time with any offset; `23:59:60` is the next second's start, more
-    /// than nine digits of a second are cut.
+    /// Parses an RFC 3339 date-time with any offset; `23:59:60` counts as `23:59:59`, more than
+    /// nine digits of a second are cut.
     pub fn parse_rfc3339(text: &str) -> Result<Self, TimestampError> {
         let text = strict_rfc3339(text).ok_or(TimestampError::NotADateTime)?;
         let parsed: jiff::Timestamp = text.parse().map_err(|_| TimestampError::NotADateTime)?;
@@ -129,10 +129,9 @@ mod tests {
             ("2025-06-18 23:02:36+02:00", 1_750_280_556_000_000_000),
             ("2025-06-18T21:02:36.5-00:00", 1_750_280_556_500_000_000),
             ("2025-06-18T21:02:36.1234567891234Z", 1_750_280_556_123_456_789),
-            ("2016-12-31T23:59:60Z", 1_483_228_800_000_000_000 - 1_000_000_000),
         ];
-        for (text, nanos) in good.iter().take(5) {
-            assert_eq!(Timestamp::parse_rfc3339(text), Ok(Timestamp(*nanos)), "{text}");
+        for (text, nanos) in good {
+            assert_eq!(Timestamp::parse_rfc3339(text), Ok(Timestamp(nanos)), "{text}");
         }
         for text in [
             "",
@@ -161,8 +160,9 @@ mod tests {
     }
 
     #[test]
-    fn a_leap_second_is_accepted() {
-        assert!(Timestamp::parse_rfc3339("2016-12-31T23:59:60Z").is_ok());
+    fn a_leap_second_counts_as_the_second_before() {
+        let parsed = |text| Timestamp::parse_rfc3339(text).unwrap();
+        assert_eq!(parsed("2016-12-31T23:59:60Z"), parsed("2016-12-31T23:59:59Z"));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! `auditrelay.config.v1`.
 
-use std::collections::BTreeMap;
-
 use auditrelay_model::Timestamp;
 use auditrelay_model::config::{ConfigChange, ConfigEvent};
 use auditrelay_model::destination::{Destination, LogFormat, SealedSecret, TlsPolicy};
@@ -162,7 +160,7 @@ fn portal_to_wire(portal: &Portal) -> wire::Portal {
         name: portal.name.clone(),
         display_name: portal.display_name.clone(),
         attributes_json: portal.attributes_json.clone(),
-        labels: portal.labels.clone().into_iter().collect(),
+        labels: portal.labels.clone(),
         created_ns: portal.created_at.nanos(),
         updated_ns: portal.updated_at.nanos(),
     }
@@ -174,7 +172,7 @@ fn portal_from_wire(portal: wire::Portal) -> Result<Portal, DecodeError> {
         name: portal.name,
         display_name: portal.display_name,
         attributes_json: portal.attributes_json,
-        labels: portal.labels.into_iter().collect::<BTreeMap<_, _>>(),
+        labels: portal.labels,
         created_at: Timestamp::from_nanos(portal.created_ns),
         updated_at: Timestamp::from_nanos(portal.updated_ns),
     })
