@@ -1,4 +1,4 @@
-//! One registry per process, read in the OpenMetrics text format.
+//! One registry per process, read in the `OpenMetrics` text format.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,7 +43,7 @@ impl Metrics {
         }
     }
 
-    /// Every metric as OpenMetrics text.
+    /// Every metric as `OpenMetrics` text.
     pub fn encode(&self) -> String {
         let registered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();

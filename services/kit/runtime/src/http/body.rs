@@ -27,5 +27,5 @@ pub async fn body(body: Body, limit: usize, timeout: Duration) -> Result<Bytes, 
 
 fn too_long(error: &(dyn Error + 'static)) -> bool {
     std::iter::successors(Some(error), |&error| error.source())
-        .any(|error| error.is::<LengthLimitError>())
+        .any(<dyn Error>::is::<LengthLimitError>)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// A whole number.
 pub(super) fn number(text: &str, range: &RangeInclusive<u64>) -> Result<u64, String> {
     let number = text.parse().map_err(|_| "must be a whole number".to_owned())?;
-    within(number, range, |bound| bound.to_string())
+    within(number, range, ToString::to_string)
 }
 
 /// A duration with its unit.
@@ -68,7 +68,7 @@ fn show(duration: Duration) -> String {
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
     units
         .into_iter()
-        .find(|(_, unit)| millis > 0 && millis % unit == 0)
+        .find(|(_, unit)| millis > 0 && millis.is_multiple_of(*unit))
         .map_or_else(|| format!("{millis}ms"), |(name, unit)| format!("{}{name}", millis / unit))
 }
 

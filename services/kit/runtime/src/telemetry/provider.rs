@@ -28,7 +28,7 @@ fn ids_only() -> Sampler {
     Sampler::ParentBased(Box::new(Sampler::AlwaysOff))
 }
 
-/// The SDK reads neither OTEL_SDK_DISABLED nor OTEL_TRACES_EXPORTER, and would export to localhost
+/// The SDK reads neither `OTEL_SDK_DISABLED` nor `OTEL_TRACES_EXPORTER`, and would export to localhost
 /// without an endpoint.
 fn wanted(variable: impl Fn(&str) -> Option<String>) -> bool {
     let is = |name: &str, value: &str| {
