@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn what_is_old_is_forgotten() {
-        let mut recent = Recent::new(Duration::from_secs(120), 100);
+        let mut recent = Recent::new(Duration::from_mins(2), 100);
         recent.remember(at(0), id(1));
         recent.remember_key(at(60), "k", [id(2), id(3)].into_iter());
         recent.forget(at(121));
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_number_of_remembered_ids_is_bounded() {
-        let mut recent = Recent::new(Duration::from_secs(120), 10);
+        let mut recent = Recent::new(Duration::from_mins(2), 10);
         for number in 0..1_000 {
             recent.remember(at(0), id(number));
             recent.remember_key(at(0), &number.to_string(), [id(number)].into_iter());

@@ -51,6 +51,16 @@ impl<T> Backlog<T> {
         self.submissions.push_back(submission);
     }
 
+    /// Drops the submissions that nobody waits for.
+    pub fn retain(&mut self, is_awaited: impl Fn(&T) -> bool) {
+        self.submissions.retain(|submission| is_awaited(submission.ticket()));
+    }
+
+    /// Nothing can be stored: the tickets of all who wait.
+    pub fn give_up(&mut self) -> Vec<T> {
+        self.submissions.drain(..).map(Submission::into_ticket).collect()
+    }
+
     /// Takes as many events as one record may hold.
     pub fn take(&mut self, recent: &Recent) -> Taken<T> {
         let mut answered = Vec::new();
@@ -107,6 +117,11 @@ impl<T> Load<T> {
     /// The idempotency key of the request that has the record to itself.
     pub fn key(&self) -> Option<&str> {
         self.parts.first().and_then(|part| part.submission.key())
+    }
+
+    /// Bytes of the events.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Those who wait for the record.

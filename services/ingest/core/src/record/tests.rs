@@ -28,7 +28,7 @@ fn submission(ticket: u32, key: Option<&str>, numbers: &[u128], supplied: bool) 
 }
 
 fn recent() -> Recent {
-    Recent::new(Duration::from_secs(120), 1_000)
+    Recent::new(Duration::from_mins(2), 1_000)
 }
 
 fn record(load: &mut Load<u32>) -> Record {

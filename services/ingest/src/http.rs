@@ -1,0 +1,223 @@
+//! `POST /v1/audit-events`.
+//!
+//! Checks come in this order, so that an unauthenticated caller learns nothing: method and path
+//! (the router), credentials and role, media type, size, syntax, schema, meaning.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use auditrelay_ingest_core::admit::{Admission, Admitted, Tenant};
+use auditrelay_ingest_core::rejection::{Rejection, RejectionKind};
+use auditrelay_ingest_core::request::Media;
+use auditrelay_model::id::EventId;
+use auditrelay_model::{Clock, Scope};
+use auditrelay_runtime::problem::Problem;
+use auditrelay_runtime::{ids, telemetry};
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::{Request, State};
+use axum::routing::post;
+use bytes::Bytes;
+use futures::future::join_all;
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use crate::appender::{Appender, Failure, Stored};
+use crate::auth::{Producer, Producers};
+use crate::config::Config;
+use crate::room::{Room, Share};
+use crate::telemetry::{Kinds, Telemetry};
+
+mod answer;
+mod media;
+mod unpack;
+
+pub(crate) use answer::not_reachable;
+use answer::{Accepted, failure, refusal};
+use media::Encoding;
+use unpack::{Unpackable, gunzip};
+
+/// Bodies up to this size are read where they arrive; larger ones are worth a thread change.
+const SMALL: usize = 64 * 1_024;
+
+/// What the handler works with.
+pub(crate) struct Ingest {
+    pub(crate) producers: Producers,
+    pub(crate) appender: Appender,
+    pub(crate) room: Room,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) config: Config,
+}
+
+pub(crate) fn routes(ingest: Ingest) -> Router {
+    Router::new().route("/v1/audit-events", post(accept)).with_state(Arc::new(ingest))
+}
+
+/// Stores a request's events, all of them, or answers why none or not all of them are stored.
+///
+/// Events of several scopes are stored scope by scope. When one of the scopes fails the answer is
+/// 503 although the others are stored: repeating the request stores those events again unless it
+/// carries ids or an `Idempotency-Key`.
+async fn accept(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Accepted, Problem> {
+    let began = Instant::now();
+    let (head, body) = request.into_parts();
+    let producer = ingest.producers.authenticate(&head.headers, ingest.clock.now()).await?;
+    let (media, encoding) = media::of(&head.headers)?;
+    let (body, share) = ingest.body(&head.headers, body, encoding).await?;
+    let key = media::idempotency_key(&head.headers)?;
+    let admitted = ingest.admitted(producer, media, body).await?;
+    let answer = ingest.store(admitted, key, began).await;
+    drop(share);
+    answer
+}
+
+impl Ingest {
+    /// The unpacked body, and its share of the memory that all requests may use.
+    async fn body(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        encoding: Encoding,
+    ) -> Result<(Bytes, Share), Problem> {
+        let (max, hint) = (self.config.max_body, body.size_hint());
+        let announced = usize::try_from(hint.lower()).unwrap_or(usize::MAX);
+        if announced > max {
+            return Err(Problem::payload_too_large(max));
+        }
+        let expected = if hint.exact().is_some() { announced } else { max };
+        let mut share = self.room.share(expected).await?;
+        let body = auditrelay_runtime::http::body(body, max, self.config.body_timeout).await?;
+        tracing::trace!(bytes = body.len(), headers = headers.len(), "body read");
+        let body = match encoding {
+            Encoding::Identity => body,
+            Encoding::Gzip => self.unpacked(body, expected, &mut share).await?,
+        };
+        Ok((body, share))
+    }
+
+    async fn unpacked(
+        &self,
+        body: Bytes,
+        counted: usize,
+        share: &mut Share,
+    ) -> Result<Bytes, Problem> {
+        let limit = self.config.max_unpacked;
+        let _one_of_few = self.room.unpacking().await?;
+        let unpacked = on_another_thread(move || gunzip(&body, limit)).await?;
+        let unpacked = unpacked.map_err(|error| match error {
+            Unpackable::Damaged => Problem::unreadable_body(),
+            Unpackable::TooLarge => Problem::payload_too_large(limit),
+        })?;
+        self.room.add(share, unpacked.len().saturating_sub(counted)).await?;
+        Ok(unpacked.into())
+    }
+
+    /// The request's events. A portal that is not known here may have been made a moment ago on
+    /// another replica: it is looked for once more before the request is refused.
+    async fn admitted(
+        &self,
+        producer: Producer,
+        media: Media,
+        body: Bytes,
+    ) -> Result<Vec<Admitted>, Problem> {
+        let refused = match self.admit(&producer, media, &body).await? {
+            Ok(admitted) => return Ok(admitted),
+            Err(rejections) => rejections,
+        };
+        let refused = if refused.iter().any(|one| one.kind == RejectionKind::Reference) {
+            let producer = self.producers.refreshed(&producer).await?;
+            match self.admit(&producer, media, &body).await? {
+                Ok(admitted) => return Ok(admitted),
+                Err(rejections) => rejections,
+            }
+        } else {
+            refused
+        };
+        self.telemetry.rejected(&refused);
+        Err(refusal(refused))
+    }
+
+    async fn admit(
+        &self,
+        producer: &Producer,
+        media: Media,
+        body: &Bytes,
+    ) -> Result<Result<Vec<Admitted>, Vec<Rejection>>, Problem> {
+        let (producer, body, limits) = (producer.clone(), body.clone(), self.config.limits);
+        let now = self.clock.now();
+        let traceparent = telemetry::traceparent().unwrap_or_default();
+        let small = body.len() <= SMALL;
+        let admit = move || {
+            let tenant = Tenant { org: producer.org, portals: &producer.config.portals };
+            let admission = Admission { now, limits: &limits, tenant, traceparent: &traceparent };
+            let mut next_id = || EventId::from_uuid(ids::uuid_v7());
+            admission.admit_all(&body, media, &mut next_id)
+        };
+        if small { Ok(admit()) } else { on_another_thread(admit).await }
+    }
+
+    /// Hands each scope's events to its writer and waits for all of them.
+    async fn store(
+        &self,
+        admitted: Vec<Admitted>,
+        key: Option<String>,
+        began: Instant,
+    ) -> Result<Accepted, Problem> {
+        let mut kinds = Kinds::default();
+        for one in &admitted {
+            kinds.count(&one.event);
+        }
+        let (places, scopes) = by_scope(admitted);
+        let appends = scopes
+            .into_iter()
+            .map(|(scope, events)| self.appender.append(scope, events, key.clone()));
+        let stored: Result<Vec<Stored>, Failure> = join_all(appends).await.into_iter().collect();
+        match stored {
+            Ok(stored) => {
+                let duplicates = stored.iter().map(|one| one.duplicates).sum();
+                self.telemetry.accepted(kinds, duplicates, began.elapsed());
+                Ok(Accepted::new(&in_order(&places, stored), duplicates))
+            }
+            Err(reason) => {
+                self.telemetry.failed(kinds, began.elapsed());
+                Err(failure(reason))
+            }
+        }
+    }
+}
+
+/// The events of each scope in order, and for each event of the request the place of its scope.
+fn by_scope(admitted: Vec<Admitted>) -> (Vec<usize>, Vec<(Scope, Vec<Admitted>)>) {
+    let mut known: BTreeMap<Scope, usize> = BTreeMap::new();
+    let mut scopes: Vec<(Scope, Vec<Admitted>)> = Vec::new();
+    let mut places = Vec::with_capacity(admitted.len());
+    for one in admitted {
+        let scope = one.scope;
+        let place = *known.entry(scope).or_insert_with(|| {
+            scopes.push((scope, Vec::new()));
+            scopes.len() - 1
+        });
+        places.push(place);
+        if let Some((_, events)) = scopes.get_mut(place) {
+            events.push(one);
+        }
+    }
+    (places, scopes)
+}
+
+/// The stored events' ids in the order of the request.
+fn in_order(places: &[usize], stored: Vec<Stored>) -> Vec<EventId> {
+    let mut ids: Vec<_> = stored.into_iter().map(|one| one.ids.into_iter()).collect();
+    places.iter().filter_map(|place| ids.get_mut(*place)?.next()).collect()
+}
+
+/// Work for the processor, off the threads that serve connections.
+async fn on_another_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(%error, "work was lost");
+        Problem::internal()
+    })
+}

@@ -1,0 +1,152 @@
+//! What a request's headers say about its body.
+
+use auditrelay_ingest_core::request::Media;
+use auditrelay_runtime::problem::{InvalidParameter, Problem, Rule};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const MAX_KEY: usize = 255;
+
+/// How a body is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Identity,
+    Gzip,
+}
+
+/// How the body is written and packed; 415 for anything else than we can read.
+pub(super) fn of(headers: &HeaderMap) -> Result<(Media, Encoding), Problem> {
+    let media = one(headers, &CONTENT_TYPE).and_then(media);
+    let encoding = if headers.contains_key(CONTENT_ENCODING) {
+        one(headers, &CONTENT_ENCODING).and_then(encoding)
+    } else {
+        Some(Encoding::Identity)
+    };
+    media.zip(encoding).ok_or_else(|| {
+        let accepted = "application/json, application/x-ndjson";
+        Problem::unsupported_media_type().with(HeaderName::from_static("accept-post"), accepted)
+    })
+}
+
+/// The request's `Idempotency-Key`.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    if !headers.contains_key(IDEMPOTENCY_KEY) {
+        return Ok(None);
+    }
+    let field = "Idempotency-Key";
+    let key = one(headers, &IDEMPOTENCY_KEY)
+        .filter(|key| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()));
+    let wrong = match key {
+        Some(key) if key.len() <= MAX_KEY => return Ok(Some(key.to_owned())),
+        Some(_) => InvalidParameter::max_length(field, MAX_KEY as u64),
+        None => {
+            let rule = Rule::Named("matches_regex".into());
+            InvalidParameter::new(field, rule, "must contain only visible ASCII")
+        }
+    };
+    Err(Problem::invalid(vec![wrong.from("header")]))
+}
+
+/// The header's value, if it is there once.
+fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    value.to_str().ok().map(str::trim)
+}
+
+fn media(value: &str) -> Option<Media> {
+    let mut parts = value.split(';').map(str::trim);
+    let media = match parts.next()?.to_ascii_lowercase().as_str() {
+        "application/json" => Media::Json,
+        "application/x-ndjson" => Media::Ndjson,
+        _ => return None,
+    };
+    let charsets_are_utf8 = parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        Some(_) | None => true,
+    });
+    charsets_are_utf8.then_some(media)
+}
+
+fn encoding(value: &str) -> Option<Encoding> {
+    match value.to_ascii_lowercase().as_str() {
+        "identity" => Some(Encoding::Identity),
+        "gzip" | "x-gzip" => Some(Encoding::Gzip),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn json_and_ndjson_are_read_plain_and_gzipped() {
+        for (value, media) in [
+            ("application/json", Media::Json),
+            ("application/JSON", Media::Json),
+            ("application/json;charset=UTF-8", Media::Json),
+            ("application/json; charset=\"utf-8\"", Media::Json),
+            ("application/x-ndjson", Media::Ndjson),
+        ] {
+            let read = of(&headers(&[("content-type", value)])).unwrap();
+            assert_eq!(read, (media, Encoding::Identity), "{value}");
+        }
+        let gzip = headers(&[("content-type", "application/json"), ("content-encoding", "GZIP")]);
+        assert_eq!(of(&gzip).unwrap(), (Media::Json, Encoding::Gzip));
+    }
+
+    #[test]
+    fn anything_else_is_415() {
+        let json = ("content-type", "application/json");
+        for wrong in [
+            &[][..],
+            &[("content-type", "text/plain")],
+            &[("content-type", "application/xml")],
+            &[("content-type", "multipart/form-data")],
+            &[("content-type", "application/json; charset=utf-16")],
+            &[json, json],
+            &[json, ("content-encoding", "gzip, gzip")],
+            &[json, ("content-encoding", "gzip"), ("content-encoding", "gzip")],
+            &[json, ("content-encoding", "br")],
+            &[json, ("content-encoding", "deflate")],
+            &[json, ("content-encoding", "zstd")],
+            &[json, ("content-encoding", "foo")],
+            &[json, ("content-encoding", "")],
+        ] {
+            let problem = of(&headers(wrong)).unwrap_err();
+            assert_eq!(problem.status, http::StatusCode::UNSUPPORTED_MEDIA_TYPE, "{wrong:?}");
+            assert!(problem.headers.contains_key("accept-post"));
+        }
+    }
+
+    #[test]
+    fn an_idempotency_key_is_short_and_visible() {
+        let key = |value: &str| {
+            idempotency_key(&headers(&[("idempotency-key", value)]))
+                .map_err(|problem| problem.invalid)
+        };
+        assert_eq!(key("a-B_7.~").unwrap().as_deref(), Some("a-B_7.~"));
+        assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
+        let wrong = key(&"a".repeat(256)).unwrap_err().remove(0);
+        assert_eq!(wrong.rule, Some(Rule::Maximum("max_length", 255)));
+        for bad in ["", "a b", "a\tb", "\u{e4}"] {
+            let wrong = key(bad).unwrap_err().remove(0);
+            assert_eq!(
+                (wrong.rule, wrong.source),
+                (Some(Rule::Named("matches_regex".into())), "header")
+            );
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Wiring.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use auditrelay_runtime::context::Context;
+use auditrelay_streams::{ConfigFold, Projection, StreamName, Streams};
+use axum::Router;
+use tokio::net::TcpListener;
+
+use crate::appender::Appender;
+use crate::auth::Producers;
+use crate::config::Config;
+use crate::http::{self, Ingest};
+use crate::room::Room;
+use crate::telemetry::Telemetry;
+
+/// How often readiness is looked at again.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long the projection may take to catch up before it is asked again.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// A started service.
+#[derive(Debug, Clone, Copy)]
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// Starts the service; it stops with the context's drain.
+pub async fn start(config: Config, streams: Streams, context: Context) -> anyhow::Result<Running> {
+    let listen = config.listen;
+    let router = router(config, streams, context.clone()).await?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("ingest cannot listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    let drain = context.drain.clone();
+    context.drain.spawn("ingest", auditrelay_runtime::http::serve(listener, router, drain));
+    tracing::info!(%address, "ingest listens");
+    Ok(Running { address })
+}
+
+/// The service's routes, for a listener of its own or one that is shared. The work behind them
+/// stops with the context's drain.
+pub async fn router(config: Config, streams: Streams, context: Context) -> anyhow::Result<Router> {
+    let drain = &context.drain;
+    let projection = Projection::<ConfigFold>::start(&streams, &drain.soft, &drain.tasks);
+    context.readiness.set("ingest", Err("starting".to_owned()));
+    drain.spawn("ingest readiness", watch(streams.clone(), projection.clone(), context.clone()));
+    let telemetry = Telemetry::new(&context.metrics);
+    let ingest = Ingest {
+        producers: Producers::new(projection),
+        appender: Appender::new(&config, streams, &context, telemetry.clone()),
+        room: Room::new(config.max_inflight, telemetry.inflight_bytes.clone()),
+        clock: Arc::clone(&context.clock),
+        telemetry,
+        config,
+    };
+    Ok(auditrelay_runtime::http::layer(http::routes(ingest), "ingest"))
+}
+
+/// Ready once the streams are there and every token is known; not ready while the broker is away.
+async fn watch(streams: Streams, projection: Projection<ConfigFold>, context: Context) {
+    let (soft, readiness) = (&context.drain.soft, &context.readiness);
+    if !streams.wait_for(&[StreamName::Events, StreamName::Config], soft).await {
+        return;
+    }
+    let mut caught_up = false;
+    loop {
+        let state = if !streams.is_connected() {
+            Err("no connection to the broker".to_owned())
+        } else if caught_up {
+            Ok(())
+        } else {
+            let reached = projection.caught_up(CATCH_UP).await;
+            caught_up = reached.is_ok();
+            reached.map_err(|error| error.to_string())
+        };
+        readiness.set("ingest", state);
+        tokio::select! {
+            () = soft.cancelled() => break,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+    readiness.set("ingest", Err("stopping".to_owned()));
+}

@@ -1,0 +1,210 @@
+//! What happened, as structs that log and count.
+
+use std::time::Duration;
+
+use auditrelay_ingest_core::rejection::{Rejection, RejectionKind};
+use auditrelay_model::Scope;
+use auditrelay_model::event::{AuditEvent, EventKind};
+use auditrelay_model::record::Record;
+use auditrelay_runtime::metrics::Metrics;
+use auditrelay_runtime::telemetry;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use tracing::Span;
+
+/// At most so many requests are linked to a record's span.
+const LINKS: usize = 32;
+
+/// What ingest counts; clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Telemetry {
+    events: Family<EventLabels, Counter>,
+    rejections: Family<RuleLabels, Counter>,
+    request_duration: Histogram,
+    record_bytes: Histogram,
+    record_events: Histogram,
+    publish_duration: Histogram,
+    conflicts: Counter,
+    retries: Counter,
+    pub(crate) inflight_bytes: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabels {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RuleLabels {
+    rule: &'static str,
+}
+
+/// How many events of each kind a request brings.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Kinds([u64; EventKind::ALL.len()]);
+
+impl Kinds {
+    pub(crate) fn count(&mut self, event: &AuditEvent) {
+        if let Some(count) = self.0.get_mut(event.kind() as usize) {
+            *count += 1;
+        }
+    }
+}
+
+impl Telemetry {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        let seconds = || Histogram::new(exponential_buckets(0.000_5, 2.0, 16));
+        let this = Self {
+            events: Family::default(),
+            rejections: Family::default(),
+            request_duration: seconds(),
+            record_bytes: Histogram::new(exponential_buckets(256.0, 2.0, 11)),
+            record_events: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
+            publish_duration: seconds(),
+            conflicts: Counter::default(),
+            retries: Counter::default(),
+            inflight_bytes: Gauge::default(),
+        };
+        this.register(metrics);
+        this
+    }
+
+    fn register(&self, metrics: &Metrics) {
+        let add = metrics;
+        add.register(
+            "ingest_events",
+            "Events by kind and by what became of them",
+            self.events.clone(),
+        );
+        add.register(
+            "ingest_rejections",
+            "Problems named in refused requests",
+            self.rejections.clone(),
+        );
+        let help = "Time from a request's head to the answer 202 or 503";
+        add.register("ingest_request_duration_seconds", help, self.request_duration.clone());
+        add.register(
+            "ingest_record_bytes",
+            "Bytes of stored records' events",
+            self.record_bytes.clone(),
+        );
+        add.register(
+            "ingest_record_events",
+            "Events of stored records",
+            self.record_events.clone(),
+        );
+        let help = "Time from a record's first attempt to the broker's acknowledgement";
+        add.register("ingest_publish_duration_seconds", help, self.publish_duration.clone());
+        let help = "Appends that found another writer's record first";
+        add.register("ingest_append_conflicts", help, self.conflicts.clone());
+        let help = "Appends tried again because the broker did not answer";
+        add.register("ingest_append_retries", help, self.retries.clone());
+        let help = "Bytes of requests held in memory, as counted against ingest.max_inflight";
+        add.register("ingest_inflight_bytes", help, self.inflight_bytes.clone());
+    }
+
+    /// A request's events were stored; some of them by an earlier request.
+    pub(crate) fn accepted(&self, kinds: Kinds, duplicates: usize, took: Duration) {
+        self.count(kinds, "accepted");
+        let labels = EventLabels { kind: "any", outcome: "duplicate" };
+        self.events.get_or_create(&labels).inc_by(duplicates as u64);
+        self.request_duration.observe(took.as_secs_f64());
+    }
+
+    /// A request's events could not be stored, as far as anybody knows.
+    pub(crate) fn failed(&self, kinds: Kinds, took: Duration) {
+        self.count(kinds, "failed");
+        self.request_duration.observe(took.as_secs_f64());
+    }
+
+    fn count(&self, kinds: Kinds, outcome: &'static str) {
+        for (kind, count) in EventKind::ALL.iter().zip(kinds.0) {
+            if count > 0 {
+                let labels = EventLabels { kind: kind.name(), outcome };
+                self.events.get_or_create(&labels).inc_by(count);
+            }
+        }
+    }
+
+    /// A request was refused.
+    pub(crate) fn rejected(&self, rejections: &[Rejection]) {
+        for rejection in rejections {
+            let labels = RuleLabels { rule: rule(&rejection.kind) };
+            self.rejections.get_or_create(&labels).inc();
+        }
+        let first = rejections.first().map_or("", |first| first.field.as_str());
+        tracing::debug!(problems = rejections.len(), first, "request refused");
+    }
+
+    /// The span of storing one record: a child of the one request that waits for it, or linked to
+    /// those who do.
+    pub(crate) fn publish_span(record: &Record, traceparents: &[&str]) -> Span {
+        let span = tracing::info_span!(
+            "publish",
+            otel.name = "send EVENTS",
+            otel.kind = "producer",
+            otel.status_code = tracing::field::Empty,
+            messaging.system = "nats",
+            messaging.operation.name = "publish",
+            messaging.operation.type = "send",
+            messaging.destination.name = "EVENTS",
+            messaging.batch.message_count = record.events.len(),
+            messaging.message.id = %record.id,
+            auditrelay.scope = %record.scope,
+        );
+        match traceparents {
+            [one] => telemetry::continue_trace(&span, one),
+            many => many.iter().take(LINKS).for_each(|one| telemetry::link(&span, one)),
+        }
+        span
+    }
+
+    /// A record was stored.
+    pub(crate) fn stored(&self, events: usize, bytes: usize, took: Duration) {
+        self.record_bytes.observe(float(bytes));
+        self.record_events.observe(float(events));
+        self.publish_duration.observe(took.as_secs_f64());
+    }
+
+    /// Another writer's record was first.
+    pub(crate) fn conflict(&self) {
+        self.conflicts.inc();
+    }
+
+    /// The broker did not answer an append.
+    pub(crate) fn unanswered(&self, scope: Scope, reason: &str) {
+        self.retries.inc();
+        tracing::warn!(%scope, reason, "record not acknowledged");
+    }
+
+    /// A record is given up.
+    pub(crate) fn given_up(span: &Span, scope: Scope, events: usize, reason: &str) {
+        span.record("otel.status_code", "ERROR");
+        tracing::error!(%scope, events, reason, "record not stored: its requests are answered 503");
+    }
+}
+
+/// Sizes are far below the 2⁵³ that a float holds exactly.
+fn float(size: usize) -> f64 {
+    f64::from(u32::try_from(size).unwrap_or(u32::MAX))
+}
+
+fn rule(kind: &RejectionKind) -> &'static str {
+    match kind {
+        RejectionKind::Syntax => "syntax",
+        RejectionKind::Repeated => "repeated",
+        RejectionKind::Unknown => "unknown_property",
+        RejectionKind::Required | RejectionKind::Blank => "required",
+        RejectionKind::Type(_) => "type",
+        RejectionKind::Choice(_) => "enum",
+        RejectionKind::MaxLength(_) | RejectionKind::MaxItems(_) | RejectionKind::Max(_) => "max",
+        RejectionKind::MinItems(_) | RejectionKind::Min(_) => "min",
+        RejectionKind::DateTime => "is_date_time",
+        RejectionKind::Reference => "missing_reference",
+        RejectionKind::Invalid(_) => "invalid",
+    }
+}
