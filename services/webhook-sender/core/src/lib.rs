@@ -1,1 +1,22 @@
-//! auditrelay-webhook-sender-core
+//! Delivery without I/O: no clock, no randomness, no network.
+//!
+//! Cast: a [`lane::Lane`] is the work for one receiver, a machine that takes what happened and
+//! says what to do. [`batch`] says how much goes into one request, [`judge`] what an answer means,
+//! [`shards`] which shards a sender takes, [`format`](mod@format) how an event is written,
+//! [`address`] where a request may go, [`outcome`] what came of it.
+//!
+//! Invariants, proved by `tests/simulation.rs`: an event is acknowledged only after the fact that
+//! says it is done (or that its lane reads on alone) is stored; events leave in the order of their
+//! numbers; whatever is lost, repeated or cut short, every event is delivered, counted as expired
+//! or set aside by name, and a crash repeats at most one batch.
+
+pub mod address;
+pub mod batch;
+pub mod format;
+pub mod gate;
+pub mod judge;
+pub mod lane;
+pub mod message;
+pub mod outcome;
+pub mod route;
+pub mod shards;

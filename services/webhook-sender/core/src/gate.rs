@@ -1,0 +1,191 @@
+//! Between a shard and one of its lanes: a short queue that never makes the shard wait.
+//!
+//! When the queue is full the gate shuts; the lane then stores that it falls behind and leaves:
+//! what waits is acknowledged, and so is everything that comes until it rejoins.
+
+use std::collections::VecDeque;
+
+use auditrelay_model::record::Position;
+
+use crate::batch::Caps;
+
+/// A queue of records `T`, each with what acknowledges it, `A`.
+#[derive(Debug)]
+pub struct Gate<T, A> {
+    room: Caps,
+    mode: Mode<A>,
+    queue: VecDeque<Waiting<T, A>>,
+    bytes: usize,
+    skipped: Option<Position>,
+}
+
+#[derive(Debug)]
+enum Mode<A> {
+    Open,
+    /// Full: what came since, up to there.
+    Shut {
+        since: Vec<A>,
+        last: Position,
+    },
+    Left,
+}
+
+#[derive(Debug)]
+struct Waiting<T, A> {
+    last: Position,
+    bytes: usize,
+    record: T,
+    acker: A,
+}
+
+/// What became of a record.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Offered<A> {
+    /// The lane has it, or knows that there is more.
+    Taken,
+    /// The lane reads on its own: acknowledge it.
+    Skipped(A),
+}
+
+impl<T, A> Gate<T, A> {
+    /// The gate of a lane that takes its records from the shard.
+    pub const fn open(room: Caps) -> Self {
+        Self { room, mode: Mode::Open, queue: VecDeque::new(), bytes: 0, skipped: None }
+    }
+
+    /// The gate of a lane that was found behind; records up to `skipped` were skipped before.
+    pub const fn left(room: Caps, skipped: Option<Position>) -> Self {
+        Self { room, mode: Mode::Left, queue: VecDeque::new(), bytes: 0, skipped }
+    }
+
+    /// A record comes from the shard; `last` is its last event.
+    pub fn offer(&mut self, last: Position, bytes: usize, record: T, acker: A) -> Offered<A> {
+        match &mut self.mode {
+            Mode::Open if self.queue.len() < self.room.events && self.bytes < self.room.bytes => {
+                self.bytes += bytes;
+                self.queue.push_back(Waiting { last, bytes, record, acker });
+                Offered::Taken
+            }
+            Mode::Open => {
+                self.mode = Mode::Shut { since: vec![acker], last };
+                Offered::Taken
+            }
+            Mode::Shut { since, last: until } => {
+                since.push(acker);
+                *until = last;
+                Offered::Taken
+            }
+            Mode::Left => {
+                self.skipped = self.skipped.max_by_sequence(last);
+                Offered::Skipped(acker)
+            }
+        }
+    }
+
+    /// The next record for the lane.
+    pub fn take(&mut self) -> Option<(T, A)> {
+        let next = self.queue.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(next.bytes);
+        Some((next.record, next.acker))
+    }
+
+    /// Whether the lane must leave.
+    pub const fn is_shut(&self) -> bool {
+        matches!(self.mode, Mode::Shut { .. })
+    }
+
+    /// The lane reads on its own from here on; returns what is to be acknowledged.
+    pub fn leave(&mut self) -> Vec<A> {
+        let mut waiting = Vec::new();
+        for Waiting { last, acker, .. } in self.queue.drain(..) {
+            self.skipped = self.skipped.max_by_sequence(last);
+            waiting.push(acker);
+        }
+        self.bytes = 0;
+        if let Mode::Shut { since, last } = std::mem::replace(&mut self.mode, Mode::Left) {
+            waiting.extend(since);
+            self.skipped = self.skipped.max_by_sequence(last);
+        }
+        waiting
+    }
+
+    /// Takes the lane back if it has everything up to `sequence` and nothing later was skipped;
+    /// otherwise says up to where it must read.
+    pub fn rejoin(&mut self, sequence: u64) -> Result<(), Position> {
+        match self.skipped {
+            Some(skipped) if skipped.sequence > sequence => Err(skipped),
+            _ => {
+                self.mode = Mode::Open;
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the lane back although it has not read up to `gone`, which no longer exists; false
+    /// when something later was skipped meanwhile.
+    pub fn reopen(&mut self, gone: Position) -> bool {
+        let nothing_since = self.skipped == Some(gone);
+        if nothing_since {
+            self.mode = Mode::Open;
+        }
+        nothing_since
+    }
+}
+
+trait Later {
+    fn max_by_sequence(self, other: Position) -> Self;
+}
+
+impl Later for Option<Position> {
+    fn max_by_sequence(self, other: Position) -> Self {
+        match self {
+            Some(known) if known.sequence >= other.sequence => Some(known),
+            _ => Some(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(sequence: u64) -> Position {
+        Position { epoch: 1, number: sequence, sequence }
+    }
+
+    fn gate() -> Gate<u64, u64> {
+        Gate::open(Caps { events: 2, bytes: 1_000 })
+    }
+
+    #[test]
+    fn a_full_queue_shuts_the_gate_and_keeps_what_comes_for_the_lane_to_acknowledge() {
+        let mut gate = gate();
+        for n in 1..=4 {
+            assert_eq!(gate.offer(at(n), 1, n, n), Offered::Taken);
+        }
+        assert!(gate.is_shut());
+        assert_eq!(gate.take(), Some((1, 1)));
+        assert_eq!(gate.leave(), [2, 3, 4]);
+        assert_eq!(gate.offer(at(5), 1, 5, 5), Offered::Skipped(5));
+        assert_eq!(gate.take(), None);
+    }
+
+    #[test]
+    fn a_lane_is_taken_back_only_with_everything_that_was_skipped() {
+        let mut gate = gate();
+        assert_eq!(gate.leave(), [] as [u64; 0]);
+        assert_eq!(gate.offer(at(5), 1, 5, 5), Offered::Skipped(5));
+        assert_eq!(gate.rejoin(4), Err(at(5)));
+        assert_eq!(gate.rejoin(5), Ok(()));
+        assert_eq!(gate.offer(at(6), 1, 6, 6), Offered::Taken);
+        assert_eq!(gate.take(), Some((6, 6)));
+    }
+
+    #[test]
+    fn bytes_fill_the_queue_too() {
+        let mut gate = gate();
+        assert_eq!(gate.offer(at(1), 1_000, 1, 1), Offered::Taken);
+        assert_eq!(gate.offer(at(2), 1, 2, 2), Offered::Taken);
+        assert!(gate.is_shut());
+    }
+}

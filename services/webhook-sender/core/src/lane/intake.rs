@@ -1,0 +1,127 @@
+//! Records coming in: each is checked by its numbers, so that repeats, hand-overs and losses do no
+//! harm.
+
+use std::sync::Arc;
+
+use auditrelay_model::delivery::{DeliveryFact, Quarantined};
+use auditrelay_model::id::EventId;
+use auditrelay_model::record::{Fit, Position, fit};
+use auditrelay_model::window::RETENTION;
+use uuid::Uuid;
+
+use super::buffer::Missing;
+use super::{Arrival, Body, Course, Effect, Lane, Moment, Reading};
+
+impl Lane {
+    pub(super) fn arrived(&mut self, arrival: &Arrival, moment: Moment) {
+        match self.reading {
+            Reading::Complete => return,
+            Reading::Exhausted | Reading::Rejoining => self.reading = Reading::On,
+            Reading::On | Reading::LookingAgain { .. } => {}
+        }
+        match fit(self.tail(), arrival.epoch, arrival.first_number, arrival.last_number) {
+            Fit::Known => self.known(arrival),
+            Fit::Next { skip } => self.take(arrival, skip),
+            Fit::Gap { expected } => self.gap(arrival, expected, moment),
+        }
+    }
+
+    /// Acknowledges what is done; what still waits in memory is acknowledged when it is.
+    fn known(&mut self, arrival: &Arrival) {
+        let done = fit(self.state.cursor, arrival.epoch, arrival.first_number, arrival.last_number);
+        if done == Fit::Known {
+            self.effects.push(Effect::Done(arrival.sequence));
+        }
+    }
+
+    fn take(&mut self, arrival: &Arrival, skip: usize) {
+        self.reading = Reading::On;
+        if let Course::Replay { until, .. } = self.course
+            && arrival.sequence >= until
+        {
+            self.reading = Reading::Complete;
+            if arrival.sequence > until {
+                return;
+            }
+        }
+        let numbers = arrival.first_number + skip as u64..=arrival.last_number;
+        match &arrival.body {
+            Body::OutsideWindow => {
+                self.buffer.push_passed(arrival.epoch, numbers, arrival.sequence);
+            }
+            Body::Corrupt(reason) => {
+                self.buffer.push_corrupt(arrival.epoch, numbers, arrival.sequence, reason);
+            }
+            Body::Record(record) => {
+                let window = match self.course {
+                    Course::Live => None,
+                    Course::Replay { window, .. } => Some(window),
+                };
+                self.buffer.push_record(record, arrival.sequence, skip, window);
+            }
+        }
+    }
+
+    /// Numbers are missing. From the shard: read on alone. From an own reader: look once more, a
+    /// connection may have broken; then they are gone.
+    fn gap(&mut self, arrival: &Arrival, expected: u64, moment: Moment) {
+        if !self.reads_alone() {
+            let reason = format!("{} came where {expected} was due", arrival.first_number);
+            self.fall_behind(&reason, moment);
+        } else if self.reading == (Reading::LookingAgain { expected }) {
+            self.buffer.push_missing(expected, arrival);
+            self.take(arrival, 0);
+        } else {
+            self.reading = Reading::LookingAgain { expected };
+            self.effects.push(Effect::StopReading);
+        }
+    }
+
+    /// Events are gone: a live lane counts them and goes on, a replay can no longer be complete.
+    pub(super) fn gone(&mut self, missing: Missing, moment: Moment) {
+        let Missing { to, events, next_stored_at } = missing;
+        match self.course {
+            Course::Live => {
+                self.store(DeliveryFact::Expired { to, events }, moment);
+                self.advance(to);
+            }
+            Course::Replay { .. } => {
+                let by_age = moment.now.since(next_stored_at) >= RETENTION;
+                let reason = format!(
+                    "events {} to {} are gone from the log, before stream sequence {}",
+                    (to.number + 1).saturating_sub(events),
+                    to.number,
+                    to.sequence + 1
+                );
+                self.stop(if by_age { "expired" } else { "gap" }, reason, moment);
+            }
+        }
+    }
+
+    /// A record that cannot be read: a live lane sets its events aside and goes on.
+    pub(super) fn unreadable(
+        &mut self,
+        from: Position,
+        to: Position,
+        why: &Arc<str>,
+        moment: Moment,
+    ) {
+        let message = format!("the record at {} cannot be read: {why}", to.sequence);
+        if let Course::Replay { .. } = self.course {
+            self.stop("corrupt", message, moment);
+            return;
+        }
+        for number in from.number..=to.number {
+            let sequence =
+                if number == to.number { to.sequence } else { to.sequence.saturating_sub(1) };
+            let quarantined = Quarantined {
+                at: Position { epoch: to.epoch, number, sequence },
+                event: EventId::from_uuid(Uuid::nil()),
+                status: 0,
+                message: message.clone(),
+            };
+            self.store(DeliveryFact::Quarantined(quarantined), moment);
+        }
+        self.advance(to);
+    }
+}

@@ -1,0 +1,388 @@
+//! The lane, step by step.
+
+use std::sync::Arc;
+
+use auditrelay_model::Timestamp;
+use auditrelay_model::backoff::Chance;
+use auditrelay_model::destination::LogFormat;
+use auditrelay_model::event::{Access, AuditEvent, Detail};
+use auditrelay_model::id::{BatchId, DestinationId, EventId, OrgId, RecordId};
+use auditrelay_model::record::Record;
+use auditrelay_model::scope::Scope;
+use uuid::Uuid;
+
+use super::*;
+use crate::outcome::{FailureKind, Outcome};
+
+const SECOND: Duration = Duration::from_secs(1);
+const POLICY: Policy = Policy {
+    batch: Caps { events: 10, bytes: 1_000_000 },
+    room: Caps { events: 8, bytes: 1_000_000 },
+    retry: Backoff { min: SECOND, max: Duration::from_secs(30) },
+    retries: 4,
+    probe: Backoff { min: Duration::from_secs(30), max: Duration::from_mins(15) },
+};
+
+/// A lane with a hand on its clock.
+struct Bench {
+    lane: Lane,
+    now: Timestamp,
+    ids: u128,
+    sent: Option<Request>,
+}
+
+impl Bench {
+    fn new(course: Course) -> Self {
+        let lane = Lane::new(course, LaneState::default(), Switch::On(target(0)), POLICY);
+        let mut bench = Self { lane, now: Timestamp::from_nanos(DAY * 400), ids: 0, sent: None };
+        bench.step(Input::Started);
+        bench
+    }
+
+    fn live() -> Self {
+        Self::new(Course::Live)
+    }
+
+    fn replay(start: i64, end: i64, until: u64) -> Self {
+        let window = Window::stored(Timestamp::from_nanos(start), Timestamp::from_nanos(end));
+        Self::new(Course::Replay { window, until, patience: Duration::from_hours(1) })
+    }
+
+    fn step(&mut self, input: Input) -> Vec<String> {
+        self.ids += 1;
+        let fresh = BatchId::from_uuid(Uuid::from_u128(self.ids));
+        let effects =
+            self.lane.handle(input, Moment { now: self.now, chance: Chance(32_768), fresh });
+        for effect in &effects {
+            if let Effect::Send(request) = effect {
+                self.sent = Some(request.clone());
+            }
+        }
+        effects.iter().map(words).collect()
+    }
+
+    fn answer(&mut self, status: u16) -> Vec<String> {
+        self.outcome(Outcome::Answered { status, retry_after: None, message: String::new() })
+    }
+
+    fn outcome(&mut self, outcome: Outcome) -> Vec<String> {
+        self.step(Input::Tried(Tried {
+            outcome,
+            started_at: self.now,
+            duration: SECOND,
+            body_bytes: 1_000,
+            trace_id: String::new(),
+        }))
+    }
+}
+
+const DAY: i64 = 86_400_000_000_000;
+
+fn target(changed: i64) -> Target {
+    Target {
+        destination: DestinationId::from_uuid(Uuid::nil()),
+        log_format: LogFormat::Json,
+        changed_at: Timestamp::from_nanos(changed),
+    }
+}
+
+/// Effects as words: what a test says about them.
+fn words(effect: &Effect) -> String {
+    match effect {
+        Effect::Store { fact, .. } => match fact {
+            DeliveryFact::Attempt(attempt) if attempt.delivered => {
+                format!(
+                    "delivered {}-{}@{}",
+                    attempt.first.number, attempt.last.number, attempt.last.sequence
+                )
+            }
+            DeliveryFact::Attempt(attempt) => format!("failed #{}", attempt.number),
+            DeliveryFact::FellBehind { cursor, .. } => format!("behind {}", cursor.number),
+            DeliveryFact::CaughtUp => "caught up".to_owned(),
+            DeliveryFact::Held(hold) if hold.customer_must_act => "held, act".to_owned(),
+            DeliveryFact::Held(_) => "held".to_owned(),
+            DeliveryFact::Resumed => "resumed".to_owned(),
+            DeliveryFact::Quarantined(quarantined) => {
+                format!("quarantined {}", quarantined.at.number)
+            }
+            DeliveryFact::Passed { to, events } => {
+                format!("passed {events} to {}@{}", to.number, to.sequence)
+            }
+            DeliveryFact::Expired { to, events } => format!("expired {events} to {}", to.number),
+            DeliveryFact::Stopped { code, .. } => format!("stopped {code}"),
+        },
+        Effect::Done(sequence) => format!("done {sequence}"),
+        Effect::Forget(sequences) => format!("forget {sequences:?}"),
+        Effect::LeaveShard => "leave".to_owned(),
+        Effect::AskRejoin => "ask".to_owned(),
+        Effect::StopReading => "stop reading".to_owned(),
+        Effect::Send(request) => format!(
+            "send {}-{} x{} #{}",
+            request.batch.first.number,
+            request.batch.last.number,
+            request.batch.events,
+            request.attempt
+        ),
+        Effect::Wake(after) => format!("wake {}", after.as_secs()),
+        Effect::End => "end".to_owned(),
+    }
+}
+
+fn event(ts: i64) -> AuditEvent {
+    let access = Access { method: "GET".to_owned(), status_code: 200, query: String::new() };
+    AuditEvent {
+        id: EventId::from_uuid(Uuid::nil()),
+        ts: Timestamp::from_nanos(ts),
+        principal_id: String::new(),
+        principal_name: String::new(),
+        actor_id: String::new(),
+        client_ip: None,
+        uri: String::new(),
+        user_agent: String::new(),
+        trace_id: String::new(),
+        platform_initiated: false,
+        traceparent: String::new(),
+        detail: Detail::Access(access),
+    }
+}
+
+/// A record of events at the given times, in minutes of the test's day.
+fn record(sequence: u64, first_number: u64, times: &[i64]) -> Input {
+    let record = Record {
+        id: RecordId::from_uuid(Uuid::nil()),
+        scope: Scope::Organization(OrgId::from_uuid(Uuid::nil())),
+        epoch: 1,
+        first_number,
+        previous_digest: None,
+        accepted_at: Timestamp::from_nanos(DAY * 400),
+        idempotency_key: None,
+        events: times.iter().map(|ts| event(*ts)).collect(),
+    };
+    Input::Arrived(Arrival {
+        sequence,
+        stored_at: Timestamp::from_nanos(DAY * 400),
+        epoch: 1,
+        first_number,
+        last_number: record.last_number(),
+        body: Body::Record(Arc::new(record)),
+    })
+}
+
+fn refused() -> Outcome {
+    Outcome::Failed { kind: FailureKind::Connect, message: "connection refused".to_owned() }
+}
+
+#[test]
+fn an_idle_lane_sends_at_once_and_collects_while_a_request_is_out() {
+    let mut bench = Bench::live();
+    assert_eq!(bench.step(record(1, 1, &[0])), ["send 1-1 x1 #1"]);
+    assert!(bench.step(record(2, 2, &[0, 0])).is_empty());
+    assert!(bench.step(record(3, 4, &[0])).is_empty());
+    assert_eq!(bench.answer(200), ["delivered 1-1@1", "done 1", "send 2-4 x3 #1"]);
+    assert_eq!(bench.answer(204), ["delivered 2-4@3", "done 2", "done 3"]);
+}
+
+#[test]
+fn a_record_larger_than_a_batch_is_acknowledged_when_its_last_event_is_done() {
+    let mut bench = Bench::live();
+    assert_eq!(bench.step(record(7, 1, &[0; 15])), ["send 1-10 x10 #1"]);
+    // Everything up to sequence 6 is done.
+    assert_eq!(bench.answer(200), ["delivered 1-10@6", "send 11-15 x5 #1"]);
+    assert_eq!(bench.answer(200), ["delivered 11-15@7", "done 7"]);
+}
+
+#[test]
+fn a_failing_receiver_is_retried_then_held_and_probed() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0; 3]));
+    let first = bench.sent.clone().unwrap().batch.id;
+    for (attempt, wait) in [(1, 1), (2, 2), (3, 4), (4, 8)] {
+        assert_eq!(
+            bench.outcome(refused()),
+            [format!("failed #{attempt}"), format!("wake {wait}")]
+        );
+        assert_eq!(bench.step(Input::Woke), [format!("send 1-3 x3 #{}", attempt + 1)]);
+        assert_eq!(bench.sent.clone().unwrap().batch.id, first, "a retry keeps its id");
+    }
+    assert_eq!(
+        bench.answer(503),
+        ["failed #5", "behind 0", "leave", "held", "forget [1]", "stop reading", "wake 30"]
+    );
+    assert_eq!(bench.lane.wants(), Wants::Nothing);
+    assert!(bench.step(Input::Woke).is_empty());
+    assert_eq!(bench.lane.wants(), Wants::FromReader);
+    assert_eq!(bench.step(record(1, 1, &[0; 3])), ["send 1-1 x1 #1"]);
+    assert_eq!(bench.answer(503), ["failed #1", "forget [1]", "stop reading", "wake 60"]);
+    bench.step(Input::Woke);
+    bench.step(record(1, 1, &[0; 3]));
+    assert_eq!(bench.answer(200), ["delivered 1-1@0", "resumed", "send 2-3 x2 #1"]);
+    assert_eq!(bench.answer(200), ["delivered 2-3@1", "done 1"]);
+    assert_eq!(bench.step(Input::Exhausted), ["ask"]);
+    assert_eq!(bench.step(Input::Rejoin(Rejoin::Welcome)), ["caught up", "stop reading"]);
+    assert_eq!(bench.lane.wants(), Wants::FromShard);
+}
+
+#[test]
+fn what_the_customer_must_mend_holds_at_once_and_a_change_probes_at_once() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0]));
+    let held = bench.answer(401);
+    assert_eq!(held[..4], ["failed #1", "behind 0", "leave", "held, act"]);
+    bench.step(Input::Configured(Switch::On(target(1))));
+    assert_eq!(bench.lane.wants(), Wants::FromReader);
+    assert_eq!(bench.step(record(1, 1, &[0])), ["send 1-1 x1 #1"]);
+}
+
+#[test]
+fn the_poisoned_event_is_found_and_set_aside_and_the_rest_flows() {
+    let mut bench = Bench::live();
+    let mut log = bench.step(record(1, 1, &[0; 10]));
+    // The receiver refuses whatever holds number 7.
+    for _ in 0..20 {
+        let Some(request) = bench.sent.take() else { break };
+        let poisoned = (request.batch.first.number..=request.batch.last.number).contains(&7);
+        log.extend(bench.answer(if poisoned { 400 } else { 200 }));
+        if log.last().is_some_and(|word| word.starts_with("wake")) {
+            log.extend(bench.step(Input::Woke));
+        }
+    }
+    let requests = log.iter().filter(|word| word.starts_with("send")).count();
+    assert!(log.contains(&"quarantined 7".to_owned()), "{log:?}");
+    assert!(log.contains(&"done 1".to_owned()), "{log:?}");
+    assert!(requests <= 10, "{log:?}");
+    assert_eq!(bench.lane.state().totals.events_delivered, 9);
+}
+
+#[test]
+fn a_receiver_that_refuses_everything_is_held_after_a_few_events() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0; 10]));
+    let mut log = Vec::new();
+    while bench.lane.state().hold.is_none() {
+        log = bench.answer(400);
+        if log.last().is_some_and(|word| word.starts_with("wake"))
+            && bench.lane.state().hold.is_none()
+        {
+            bench.step(Input::Woke);
+        }
+    }
+    assert_eq!(bench.lane.state().totals.events_quarantined, 3, "{log:?}");
+}
+
+#[test]
+fn a_batch_that_is_too_large_is_halved() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0; 10]));
+    assert_eq!(bench.answer(413), ["failed #1", "send 1-1 x1 #1"], "bytes are halved too");
+}
+
+#[test]
+fn a_body_that_came_out_too_large_goes_with_fewer_events() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0; 10]));
+    assert_eq!(bench.step(Input::Cut { fits: 4 }), ["send 1-4 x4 #1"]);
+}
+
+#[test]
+fn repeats_are_acknowledged_only_when_they_are_done() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0]));
+    assert!(bench.step(record(1, 1, &[0])).is_empty());
+    assert_eq!(bench.answer(200), ["delivered 1-1@1", "done 1"]);
+    assert_eq!(bench.step(record(1, 1, &[0])), ["done 1"]);
+}
+
+#[test]
+fn a_gap_in_the_shard_makes_the_lane_read_on_its_own() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0]));
+    bench.answer(200);
+    assert_eq!(bench.step(record(3, 3, &[0])), ["behind 1", "leave"]);
+    assert_eq!(bench.step(record(2, 2, &[0])), ["send 2-2 x1 #1"]);
+}
+
+#[test]
+fn what_is_missing_twice_is_counted_as_expired() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0]));
+    bench.answer(200);
+    bench.step(Input::Overflowed);
+    assert_eq!(bench.step(record(9, 5, &[0])), ["stop reading"]);
+    assert_eq!(bench.step(record(9, 5, &[0])), ["expired 3 to 4", "send 5-5 x1 #1"]);
+}
+
+#[test]
+fn a_disabled_webhook_rests_and_goes_on_where_it_was() {
+    let mut bench = Bench::live();
+    bench.step(Input::Configured(Switch::Off));
+    assert_eq!(bench.step(record(5, 8, &[0])), ["behind 7", "leave", "forget [5]", "stop reading"]);
+    assert_eq!(bench.lane.wants(), Wants::Nothing);
+    bench.step(Input::Configured(Switch::On(target(2))));
+    assert_eq!(bench.lane.wants(), Wants::FromReader);
+    assert_eq!(bench.step(record(5, 8, &[0])), ["send 8-8 x1 #1"]);
+}
+
+#[test]
+fn a_removed_webhook_ends_its_lane_after_the_request_that_is_out() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0]));
+    assert!(bench.step(Input::Configured(Switch::Gone)).is_empty());
+    assert_eq!(
+        bench.answer(200),
+        ["delivered 1-1@1", "done 1", "stopped removed", "stop reading", "end"]
+    );
+}
+
+#[test]
+fn draining_finishes_the_request_that_is_out_and_nothing_else() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0]));
+    bench.step(record(2, 2, &[0]));
+    assert!(bench.step(Input::Drain).is_empty());
+    assert_eq!(bench.answer(200), ["delivered 1-1@1", "done 1", "end"]);
+}
+
+#[test]
+fn a_replay_sends_its_window_and_says_what_it_passed() {
+    let mut bench = Bench::replay(10, 20, 4);
+    assert!(bench.step(record(1, 1, &[1, 2])).is_empty());
+    assert_eq!(
+        bench.step(record(2, 3, &[3, 10, 99, 20])),
+        ["passed 3 to 3@1", "done 1", "send 4-6 x2 #1"]
+    );
+    assert!(bench.step(record(4, 7, &[15, 21])).is_empty());
+    assert_eq!(bench.lane.wants(), Wants::Nothing);
+    assert_eq!(bench.answer(200), ["delivered 4-6@2", "done 2", "send 7-7 x1 #1"]);
+    assert_eq!(bench.answer(200), ["delivered 7-7@3", "passed 1 to 8@4", "done 4", "end"]);
+    let totals = bench.lane.state().totals;
+    assert_eq!((totals.events_delivered, totals.events_passed), (3, 5));
+}
+
+#[test]
+fn a_replay_whose_end_is_proven_by_a_later_record_says_that_it_is_there() {
+    let mut bench = Bench::replay(0, 20, 4);
+    bench.step(record(1, 1, &[1]));
+    bench.answer(200);
+    assert_eq!(bench.step(record(6, 2, &[1])), ["passed 0 to 1@4", "end"]);
+}
+
+#[test]
+fn a_hole_ends_a_replay() {
+    let mut bench = Bench::replay(0, 20, 9);
+    bench.step(record(1, 1, &[1]));
+    bench.answer(200);
+    assert_eq!(bench.step(record(3, 3, &[1])), ["stop reading"]);
+    assert_eq!(
+        bench.step(record(3, 3, &[1])),
+        ["stopped gap", "forget [2, 3]", "stop reading", "end"]
+    );
+}
+
+#[test]
+fn a_replay_is_given_up_when_the_receiver_stays_away() {
+    let mut bench = Bench::replay(0, 20, 9);
+    bench.step(record(1, 1, &[1]));
+    bench.answer(404);
+    bench.now = bench.now + Duration::from_secs(3601);
+    assert_eq!(bench.step(Input::Woke), ["stopped receiver", "stop reading", "end"]);
+}

@@ -1,0 +1,90 @@
+//! Who wants a record, by the configuration.
+
+use std::time::Duration;
+
+use auditrelay_model::config::OrgConfig;
+use auditrelay_model::delivery::LaneState;
+use auditrelay_model::webhook::Webhook;
+use auditrelay_model::{Scope, Timestamp};
+
+use crate::lane::{Switch, Target};
+
+/// A webhook's log begins when it could first send; clocks of two machines differ by less.
+pub const CLOCK_MARGIN: Duration = Duration::from_secs(5);
+
+/// Whether a record is to be delivered, now or when its webhook is enabled again.
+pub fn wanted(config: &OrgConfig, scope: Scope, stored_at: Timestamp) -> bool {
+    since(config, scope).is_some_and(|since| stored_at >= since - CLOCK_MARGIN)
+}
+
+/// When the scope's webhook could first send; none when there is no such webhook.
+pub fn since(config: &OrgConfig, scope: Scope) -> Option<Timestamp> {
+    config.webhooks.get(&scope).and_then(|webhook| webhook.since)
+}
+
+/// Whether and where a scope's lane may send.
+pub fn switch(config: &OrgConfig, scope: Scope) -> Switch {
+    match config.webhooks.get(&scope) {
+        None | Some(Webhook { since: None, .. }) => Switch::Gone,
+        Some(_) => match config.enabled_destination(scope) {
+            None => Switch::Off,
+            Some((webhook, destination)) => Switch::On(Target {
+                destination: destination.id,
+                log_format: destination.log_format,
+                changed_at: webhook.updated_at.max(destination.updated_at),
+            }),
+        },
+    }
+}
+
+/// What a lane goes on from: its last fact's state, unless that belongs to an earlier webhook.
+pub fn inherited(last: Option<(Timestamp, LaneState)>, since: Timestamp) -> LaneState {
+    last.filter(|(at, state)| state.stopped.is_none() && *at + CLOCK_MARGIN >= since)
+        .map(|(_, state)| state)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use auditrelay_model::id::OrgId;
+    use uuid::Uuid;
+
+    const SCOPE: Scope = Scope::Organization(OrgId::from_uuid(Uuid::nil()));
+
+    fn second(n: i64) -> Timestamp {
+        Timestamp::from_nanos(n * 1_000_000_000)
+    }
+
+    fn config(since: Option<Timestamp>) -> OrgConfig {
+        let webhook = Webhook { destination: None, enabled: false, since, updated_at: second(0) };
+        OrgConfig { webhooks: [(SCOPE, webhook)].into(), ..OrgConfig::default() }
+    }
+
+    #[test]
+    fn records_from_before_the_webhook_are_not_wanted() {
+        let config = config(Some(second(100)));
+        assert!(wanted(&config, SCOPE, second(95)));
+        assert!(!wanted(&config, SCOPE, second(94)));
+        assert!(!wanted(&OrgConfig::default(), SCOPE, second(200)));
+    }
+
+    #[test]
+    fn a_webhook_that_could_never_send_is_none() {
+        assert_eq!(switch(&config(None), SCOPE), Switch::Gone);
+        assert_eq!(switch(&config(Some(second(1))), SCOPE), Switch::Off);
+    }
+
+    #[test]
+    fn a_new_webhook_does_not_inherit_from_the_one_before_it() {
+        let state = |code: Option<&str>| LaneState {
+            stopped: code.map(|code| (code.to_owned(), String::new())),
+            cursor: Some(auditrelay_model::record::Position::default()),
+            ..LaneState::default()
+        };
+        let goes_on = |at, state| inherited(Some((at, state)), second(100)).cursor.is_some();
+        assert!(goes_on(second(101), state(None)));
+        assert!(!goes_on(second(90), state(None)));
+        assert!(!goes_on(second(101), state(Some("removed"))));
+    }
+}
