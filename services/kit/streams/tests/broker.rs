@@ -1,5 +1,7 @@
 //! What the services rely on, against a real nats-server.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 #[path = "broker/support.rs"]
 mod support;
 
