@@ -96,10 +96,22 @@ pub fn view(portal: &Portal) -> Map<String, Value> {
     view
 }
 
-/// The portals that a filter wants, newest last.
-pub fn list(config: &OrgConfig, filter: &Filter) -> Vec<Map<String, Value>> {
+/// The portals that a filter wants: by name if `sort` says so (`name`, `-name`, `name desc`), else
+/// in the order in which they were made.
+pub fn list(config: &OrgConfig, filter: &Filter, sort: Option<&str>) -> Vec<Map<String, Value>> {
     let views = config.portals.values().map(view);
-    views.filter(|view| filter.admits(|field| view.get(field).and_then(word))).collect()
+    let wanted = views.filter(|view| filter.admits(|field| view.get(field).and_then(word)));
+    let mut portals: Vec<_> = wanted.collect();
+    let sort = sort.unwrap_or_default();
+    let field = sort.trim_start_matches('-').split(' ').next().unwrap_or_default();
+    if field == "name" {
+        let name = |view: &Map<String, Value>| view.get(field).and_then(word).map(str::to_owned);
+        portals.sort_by_cached_key(name);
+    }
+    if sort.starts_with('-') || sort.ends_with(" desc") {
+        portals.reverse();
+    }
+    portals
 }
 
 fn word(value: &Value) -> Option<&str> {

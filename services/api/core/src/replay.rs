@@ -156,16 +156,23 @@ pub struct Detail {
     pub updated_at: Option<String>,
     /// The sender that runs it.
     pub holder: Option<String>,
-    /// Why it failed, in a word.
-    pub code: Option<String>,
-    /// Why it failed or was cancelled, in words.
-    pub reason: Option<String>,
+    /// Why it did not end well.
+    pub failure: Option<FailureView>,
     /// What it has done.
     pub progress: ProgressView,
     /// Most events that will be looked at; none until it is planned.
     pub estimated_events: Option<u64>,
     /// How much of it is done.
     pub percent: u64,
+}
+
+/// Why a job failed or was cancelled.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct FailureView {
+    /// In a word.
+    pub code: String,
+    /// In words.
+    pub reason: String,
 }
 
 /// What a job has done.
@@ -197,15 +204,6 @@ impl Detail {
             | Phase::Failed { .. }
             | Phase::Cancelled { .. } => (None, None),
         };
-        let (code, reason) = match &job.phase {
-            Phase::Failed { failure, .. } => {
-                (Some(failure.code.clone()), Some(failure.reason.clone()))
-            }
-            Phase::Cancelled { reason, .. } => (None, Some(reason.clone())),
-            Phase::Accepted | Phase::Pending(_) | Phase::Running { .. } | Phase::Completed(_) => {
-                (None, None)
-            }
-        };
         let progress = if job.is_ended() { job.progress() } else { newest(job.progress(), lane) };
         let estimated_events = plan.map(|plan| plan.estimated_events);
         let completed = matches!(job.phase, Phase::Completed(_));
@@ -218,8 +216,7 @@ impl Detail {
             accepted_at: Some(job.accepted_at.to_string()),
             updated_at: Some(job.updated_at.to_string()),
             holder,
-            code,
-            reason,
+            failure: FailureView::of(&job.phase),
             progress: ProgressView::from(progress),
             estimated_events,
             percent: if completed { 100 } else { percent(progress, estimated_events) },
@@ -236,8 +233,7 @@ impl Detail {
             accepted_at: None,
             updated_at: None,
             holder: None,
-            code: None,
-            reason: None,
+            failure: None,
             progress: ProgressView {
                 events_sent: 0,
                 events_skipped: 0,
@@ -248,6 +244,22 @@ impl Detail {
             },
             estimated_events: None,
             percent: 0,
+        }
+    }
+}
+
+impl FailureView {
+    fn of(phase: &Phase) -> Option<Self> {
+        match phase {
+            Phase::Failed { failure, .. } => {
+                Some(Self { code: failure.code.clone(), reason: failure.reason.clone() })
+            }
+            Phase::Cancelled { reason, .. } => {
+                Some(Self { code: "cancelled".to_owned(), reason: reason.clone() })
+            }
+            Phase::Accepted | Phase::Pending(_) | Phase::Running { .. } | Phase::Completed(_) => {
+                None
+            }
         }
     }
 }

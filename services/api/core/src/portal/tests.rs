@@ -113,7 +113,7 @@ fn lists_are_filtered() {
     create(&mut org, 2, r#"{"name":"beta"}"#).unwrap();
     let names = |raw: &str| -> Vec<String> {
         let filter = Filter::parse(&Query::parse(Some(raw)), FILTER_FIELDS, Operator::ALL).unwrap();
-        let views = list(&org.config, &filter);
+        let views = list(&org.config, &filter, Query::parse(Some(raw)).get("sort"));
         views.iter().map(|view| view["name"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(names(""), ["alpha", "beta"]);
@@ -121,5 +121,7 @@ fn lists_are_filtered() {
     assert_eq!(names("filter[name][contains]=lph"), ["alpha"]);
     assert_eq!(names(&format!("filter[id][eq]={}", id(2))), ["beta"]);
     assert_eq!(names("filter[rbac_enabled]=true"), ["alpha"]);
+    assert_eq!(names("sort=name desc"), ["beta", "alpha"]);
+    assert_eq!(names("sort=-created_at"), ["beta", "alpha"]);
     assert_eq!(names("filter[name][eq]=gamma"), [] as [&str; 0]);
 }

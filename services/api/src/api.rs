@@ -1,0 +1,164 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auditrelay_api_core::{Action, Command, Denial, decide};
+use auditrelay_model::config::OrgConfig;
+use auditrelay_model::delivery::{Lane, LaneState};
+use auditrelay_model::destination::SealedSecret;
+use auditrelay_model::id::{CommandId, DestinationId, OrgId};
+use auditrelay_model::replay::Job;
+use auditrelay_model::{Clock, Scope, Timestamp};
+use auditrelay_runtime::context::Context;
+use auditrelay_runtime::ids;
+use auditrelay_runtime::problem::Problem;
+use auditrelay_signing::{Jwks, SealingKeys, SystemRandom, random_nonce};
+use auditrelay_streams::{ConfigFold, ExecuteError, Projection, ReplayFold, Streams};
+use tokio_util::task::TaskTracker;
+
+use crate::auth::Tokens;
+use crate::config::Config;
+use crate::problems;
+use crate::telemetry::{Changed, Telemetry};
+
+/// How long a projection may take to show what the broker has.
+pub(crate) const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// What all handlers share; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Api(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) streams: Streams,
+    pub(crate) configs: Projection<ConfigFold>,
+    pub(crate) replays: Projection<ReplayFold>,
+    pub(crate) tokens: Tokens,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) jwks: Jwks,
+    clock: Arc<dyn Clock>,
+    sealing: SealingKeys,
+    random: SystemRandom,
+}
+
+impl std::ops::Deref for Api {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Api {
+    /// Begins to follow what the handlers read.
+    pub(crate) fn new(config: Config, streams: Streams, context: &Context) -> anyhow::Result<Self> {
+        let sealing = config.sealing.clone().ok_or_else(|| anyhow::anyhow!("no sealing keys"))?;
+        let signing = config.signing.as_ref().ok_or_else(|| anyhow::anyhow!("no signing keys"))?;
+        let telemetry = Telemetry::default();
+        telemetry.register(&context.metrics);
+        // Requests that are finished during the drain still read what they write, so following
+        // ends with the process; the drain does not wait for it.
+        let (stop, tasks) = (&context.drain.hard, &TaskTracker::new());
+        Ok(Self(Arc::new(Inner {
+            configs: Projection::start(&streams, stop, tasks),
+            replays: Projection::start(&streams, stop, tasks),
+            tokens: Tokens::default(),
+            telemetry,
+            jwks: signing.jwks(),
+            clock: Arc::clone(&context.clock),
+            sealing,
+            random: SystemRandom::new(),
+            config,
+            streams,
+        })))
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// An organization's configuration with every write that was answered before.
+    pub(crate) async fn read(&self, org: OrgId) -> Result<Arc<OrgConfig>, Problem> {
+        let read = self.configs.read(&org).await;
+        read.map(|versioned| versioned.state).map_err(|error| problems::unread(&error))
+    }
+
+    /// Carries a command out and answers with the configuration after it.
+    pub(crate) async fn execute(
+        &self,
+        org: OrgId,
+        actor: String,
+        action: Action,
+    ) -> Result<Arc<OrgConfig>, Problem> {
+        let name = action_name(&action);
+        let id = CommandId::from_uuid(ids::uuid_v7());
+        let command = Command { at: self.now(), actor, id, action };
+        let executed = self.configs.execute(&org, |config| decide(config, &command)).await;
+        let result = result_name(executed.as_ref().err());
+        self.telemetry.changed(&Changed { org, actor: &command.actor, action: name, result });
+        executed.map(|done| done.state).map_err(|error| problems::unexecuted(&error))
+    }
+
+    /// A scope's newest replay job with every fact that was stored before.
+    pub(crate) async fn job(&self, scope: Scope) -> Result<Arc<Option<Job>>, Problem> {
+        let read = self.replays.read(&scope).await;
+        read.map(|versioned| versioned.state).map_err(|error| problems::unread(&error))
+    }
+
+    /// How far a lane has come; a lane that never did anything has come nowhere.
+    pub(crate) async fn lane(&self, scope: Scope, lane: Lane) -> Result<LaneState, Problem> {
+        let last = self.streams.last_delivery(scope, lane).await;
+        let last = last.map_err(|error| problems::unread(&error))?;
+        Ok(last.map(|(event, _)| event.state).unwrap_or_default())
+    }
+
+    /// Seals an authorization value for one destination.
+    pub(crate) fn seal(
+        &self,
+        value: &str,
+        destination: DestinationId,
+    ) -> Result<SealedSecret, Problem> {
+        let owner = destination.to_string();
+        let nonce = random_nonce(&self.random).map_err(|_| Problem::internal())?;
+        let sealed = self.sealing.seal(value.as_bytes(), owner.as_bytes(), nonce);
+        let sealed = sealed.map_err(|_| Problem::internal())?;
+        let (key_id, nonce) = (sealed.key_id, sealed.nonce.to_vec());
+        Ok(SealedSecret { key_id, nonce, ciphertext: sealed.ciphertext })
+    }
+
+    /// 32 bytes that nobody can guess.
+    pub(crate) fn random(&self) -> Result<[u8; 32], Problem> {
+        let mut bytes = [0; 32];
+        auditrelay_signing::SecureRandom::fill(&self.random, &mut bytes)
+            .map_err(|_| Problem::internal())?;
+        Ok(bytes)
+    }
+}
+
+const fn action_name(action: &Action) -> &'static str {
+    match action {
+        Action::CreateOrganization { .. } => "create_organization",
+        Action::IssueToken(_) => "issue_token",
+        Action::RevokeToken(_) => "revoke_token",
+        Action::CreateDestination(_) => "create_destination",
+        Action::UpdateDestination(..) => "update_destination",
+        Action::DeleteDestination(_) => "delete_destination",
+        Action::PatchWebhook(..) => "patch_webhook",
+        Action::PatchInlineWebhook(..) => "patch_inline_webhook",
+        Action::RemoveWebhook(_) => "remove_webhook",
+        Action::CreatePortal(_) => "create_portal",
+        Action::UpdatePortal(..) => "update_portal",
+        Action::DeletePortal(_) => "delete_portal",
+    }
+}
+
+const fn result_name(error: Option<&ExecuteError<Denial>>) -> &'static str {
+    match error {
+        None => "done",
+        Some(ExecuteError::Denied(_)) => "denied",
+        Some(ExecuteError::Unavailable(_)) => "unavailable",
+        Some(ExecuteError::Contended) => "contended",
+    }
+}

@@ -1,0 +1,146 @@
+//! What an operator can set.
+
+use std::net::SocketAddr;
+
+use auditrelay_api_core::address::AddressRules;
+use auditrelay_api_core::page::CursorKey;
+use auditrelay_model::secret::Secret;
+use auditrelay_runtime::settings::Settings;
+use auditrelay_signing::{KeySet, SealingKeys};
+
+/// The settings of the API.
+#[derive(Clone)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The operator's own token; without it nobody can make organizations.
+    pub platform_token: Option<Secret>,
+    /// What seals destinations' authorization values.
+    pub sealing: Option<SealingKeys>,
+    /// Whose public halves are published.
+    pub signing: Option<KeySet>,
+    /// Signs cursors; the same on every replica.
+    pub cursor_key: CursorKey,
+    /// Which endpoints may be saved.
+    pub rules: AddressRules,
+    /// A destination that moves to another host needs its authorization value again.
+    pub new_host_needs_authorization: bool,
+    /// Empty lists for resources of the platform that we do not have, for clients that look.
+    pub foreign_stubs: bool,
+}
+
+impl Config {
+    /// Reads the settings; mistakes are recorded there.
+    pub fn parse(settings: &mut Settings) -> Self {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let sealing_text = settings.secret("sealing.keys");
+        let sealing = keys(settings, "sealing.keys", sealing_text.as_ref(), SealingKeys::from_json);
+        let signing_text = settings.secret("signing.keys");
+        let signing = keys(settings, "signing.keys", signing_text.as_ref(), KeySet::from_json);
+        let cursor_secret = sealing_text.as_ref().map_or("", Secret::expose);
+        Self {
+            listen: settings.parse("api.listen", listen, "a socket address"),
+            platform_token: platform_token(settings),
+            sealing,
+            signing,
+            cursor_key: CursorKey::derive(cursor_secret.as_bytes()),
+            rules: AddressRules {
+                allow_http: settings.flag("api.allow_http_destinations", false),
+                allowed: networks(settings, "api.allow_private_destinations"),
+            },
+            new_host_needs_authorization: settings.flag("api.new_host_needs_authorization", false),
+            foreign_stubs: settings.flag("api.foreign_stubs", false),
+        }
+    }
+}
+
+fn platform_token(settings: &mut Settings) -> Option<Secret> {
+    let key = "api.platform_token";
+    let token = settings.secret(key)?;
+    if token.expose().trim().is_empty() {
+        settings.mistake(key, "must not be blank".to_owned());
+        return None;
+    }
+    Some(token)
+}
+
+/// A key file's content; without it the API cannot work.
+fn keys<T, E: std::fmt::Display>(
+    settings: &mut Settings,
+    key: &str,
+    text: Option<&Secret>,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Option<T> {
+    let Some(text) = text else {
+        settings.mistake(key, format!("must be set, or {key}_file"));
+        return None;
+    };
+    match parse(text.expose()) {
+        Ok(keys) => Some(keys),
+        Err(error) => {
+            settings.mistake(key, error.to_string());
+            None
+        }
+    }
+}
+
+/// Networks as CIDR or single addresses.
+fn networks(settings: &mut Settings, key: &str) -> Vec<ipnet::IpNet> {
+    let mut networks = Vec::new();
+    for text in settings.list(key) {
+        let single = || text.parse().ok().map(|address: std::net::IpAddr| address.into());
+        match text.parse().ok().or_else(single) {
+            Some(network) => networks.push(network),
+            None => settings.mistake(key, "must be a list of networks (10.0.0.0/8)".to_owned()),
+        }
+    }
+    networks
+}
+
+#[cfg(test)]
+mod tests {
+    use auditrelay_signing::SystemRandom;
+
+    use super::*;
+
+    fn parse(extra: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let random = SystemRandom::new();
+        let sealing = SealingKeys::generate("s1", &random).unwrap().to_json();
+        let signing = KeySet::generate("k1", "2026-01-01T00:00:00Z", &random).unwrap().to_json();
+        let keys = [
+            ("AUDITRELAY_SEALING_KEYS", sealing.as_str()),
+            ("AUDITRELAY_SIGNING_KEYS", signing.as_str()),
+        ];
+        let env = keys.iter().chain(extra).filter(|(_, value)| !value.is_empty());
+        let env = env.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let mut settings = Settings::load(None, env).unwrap();
+        let config = Config::parse(&mut settings);
+        let told = |mistakes: auditrelay_runtime::settings::Mistakes| {
+            mistakes.0.into_iter().map(|mistake| mistake.key).collect()
+        };
+        settings.finish().map(|()| config).map_err(told)
+    }
+
+    #[test]
+    fn private_destinations_are_refused_unless_allowed() {
+        let config = parse(&[]).unwrap();
+        assert_eq!(config.rules, AddressRules::default());
+        let allowed = ("AUDITRELAY_API_ALLOW_PRIVATE_DESTINATIONS", "127.0.0.0/8, ::1");
+        let config = parse(&[allowed]).unwrap();
+        assert!(config.rules.admits("::1".parse().unwrap()));
+        assert!(config.rules.admits("127.9.9.9".parse().unwrap()));
+    }
+
+    #[test]
+    fn mistakes_name_their_key() {
+        let bad = [
+            ("AUDITRELAY_API_LISTEN", "8080"),
+            ("AUDITRELAY_API_ALLOW_PRIVATE_DESTINATIONS", "ten"),
+            ("AUDITRELAY_API_PLATFORM_TOKEN", " "),
+        ];
+        let keys = parse(&bad).err().unwrap();
+        for key in ["api.listen", "api.allow_private_destinations", "api.platform_token"] {
+            assert!(keys.iter().any(|told| told == key), "{keys:?}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Every route, in one table. Version 2 and 3 show the same things on the same host.
+
+mod destinations;
+mod foreign;
+mod inline_webhook;
+mod jwks;
+mod organizations;
+mod portal_children;
+mod portals;
+mod progress;
+mod replay;
+mod request;
+mod response;
+mod status;
+mod tokens;
+mod webhook;
+
+use axum::Router;
+use axum::routing::{delete, get, post};
+
+use crate::api::Api;
+
+/// The table.
+pub(crate) fn router(api: Api) -> Router {
+    let foreign = if api.config.foreign_stubs { foreign::routes() } else { Router::new() };
+    Router::new()
+        .merge(organization_log("/v2"))
+        .merge(organization_log("/v3"))
+        .route("/v2/audit-log-webhook", get(inline_webhook::get).patch(inline_webhook::patch))
+        .route(
+            "/v3/audit-log-webhook",
+            get(webhook::get).patch(webhook::patch).delete(webhook::delete),
+        )
+        .route("/v2/audit-log-webhook/jwks.json", get(jwks::get))
+        .route("/v3/audit-log-webhook/jwks.json", get(jwks::get))
+        .merge(portals())
+        .merge(own())
+        .merge(foreign)
+        .with_state(api)
+}
+
+/// What both versions have for the organization's own log.
+fn organization_log(version: &str) -> Router<Api> {
+    let path = |path: &str| format!("{version}{path}");
+    Router::new()
+        .route(&path("/audit-log-destinations"), get(destinations::list).post(destinations::create))
+        .route(
+            &path("/audit-log-destinations/{id}"),
+            get(destinations::get).patch(destinations::patch).delete(destinations::delete),
+        )
+        .route(&path("/audit-log-webhook/status"), get(status::get))
+        .route(&path("/audit-log-replay-job"), get(replay::get).put(replay::put))
+}
+
+fn portals() -> Router<Api> {
+    Router::new()
+        .route("/v3/portals", get(portals::list).post(portals::create))
+        .route(
+            "/v3/portals/{portal}",
+            get(portals::get).patch(portals::patch).delete(portals::delete),
+        )
+        .route(
+            "/v3/portals/{portal}/audit-log-webhook",
+            get(webhook::get_of_portal)
+                .patch(webhook::patch_of_portal)
+                .delete(webhook::delete_of_portal),
+        )
+        .route("/v3/portals/{portal}/audit-log-webhook/status", get(status::get_of_portal))
+        .route(
+            "/v3/portals/{portal}/audit-log-replay-job",
+            get(replay::get_of_portal).put(replay::put_of_portal),
+        )
+        .merge(portal_children::routes())
+}
+
+/// Our own, where nobody expects what Konnect has.
+fn own() -> Router<Api> {
+    Router::new()
+        .route("/v1/organizations", get(organizations::list).post(organizations::create))
+        .route("/v1/organizations/{org}/tokens", get(tokens::list).post(tokens::issue))
+        .route("/v1/organizations/{org}/tokens/{token}", delete(tokens::revoke))
+        .route("/v1/webhooks/{scope}/delivery", get(status::delivery))
+        .route("/v1/replay-job", get(progress::get))
+        .route("/v1/replay-job/cancel", post(progress::cancel))
+        .route("/v1/portals/{portal}/replay-job", get(progress::get_of_portal))
+        .route("/v1/portals/{portal}/replay-job/cancel", post(progress::cancel_of_portal))
+}

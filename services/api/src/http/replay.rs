@@ -1,0 +1,105 @@
+//! `/v2/audit-log-replay-job`, `/v3/…` and that of portals.
+
+use std::time::Duration;
+
+use auditrelay_api_core::authz::Ask;
+use auditrelay_api_core::replay::{View, check_webhook, parse_window};
+use auditrelay_model::Scope;
+use auditrelay_model::id::{JobId, PortalId};
+use auditrelay_model::replay::Job;
+use auditrelay_runtime::problem::Problem;
+use auditrelay_runtime::{ids, telemetry};
+use auditrelay_streams::{ReplayAction, ReplayCommand, ReplayReply};
+use axum::extract::Request;
+use http::StatusCode;
+
+use super::request::{self, Id, organization_scope, portal_scope};
+use super::response::{Answer, json, ok};
+use crate::api::CATCH_UP;
+use crate::auth::Signed;
+use crate::problems;
+
+/// How long the replay-scheduler may take to decide.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) async fn get(signed: Signed) -> Answer {
+    let (scope, _) = organization_scope(&signed, Ask::ReadConfig)?;
+    Ok(ok(&View::of((*signed.api.job(scope).await?).as_ref())))
+}
+
+pub(super) async fn put(signed: Signed, request: Request) -> Answer {
+    let (scope, _) = organization_scope(&signed, Ask::Replay)?;
+    configure(&signed, scope, request).await
+}
+
+pub(super) async fn get_of_portal(signed: Signed, Id(portal): Id<PortalId>) -> Answer {
+    let (scope, _) = portal_scope(&signed, Ask::ReadConfig, portal).await?;
+    Ok(ok(&View::of((*signed.api.job(scope).await?).as_ref())))
+}
+
+pub(super) async fn put_of_portal(
+    signed: Signed,
+    Id(portal): Id<PortalId>,
+    request: Request,
+) -> Answer {
+    let (scope, _) = portal_scope(&signed, Ask::Replay, portal).await?;
+    configure(&signed, scope, request).await
+}
+
+/// The window first, then the webhook, then the scheduler's own decision.
+async fn configure(signed: &Signed, scope: Scope, request: Request) -> Answer {
+    let body = request::json(request).await?;
+    let window = parse_window(&body, signed.api.now());
+    let window = window.map_err(|faults| problems::invalid(&faults))?;
+    let config = signed.api.read(scope.org()).await?;
+    check_webhook(&config, scope).map_err(|denial| problems::denied(&denial))?;
+    let job = JobId::from_uuid(ids::uuid_v7());
+    let job = command(signed, scope, job, ReplayAction::Configure { window }).await?;
+    Ok(json(StatusCode::ACCEPTED, &View::of(job.as_ref())))
+}
+
+/// Asks the scheduler and reads what came of it.
+pub(super) async fn command(
+    signed: &Signed,
+    scope: Scope,
+    job: JobId,
+    action: ReplayAction,
+) -> Result<Option<Job>, Problem> {
+    let name = match action {
+        ReplayAction::Configure { .. } => "configure",
+        ReplayAction::Cancel { .. } => "cancel",
+    };
+    let actor = signed.actor();
+    let command =
+        ReplayCommand { scope, job, actor, traceparent: telemetry::traceparent(), action };
+    let api = &signed.api;
+    let reply = api.streams.send_replay_command(&command, COMMAND_TIMEOUT).await;
+    let reply = reply.map_err(|error| {
+        api.telemetry.commanded(name, "unanswered");
+        problems::unread(&error)
+    })?;
+    match reply {
+        ReplayReply::Stored { sequence } => {
+            api.telemetry.commanded(name, "stored");
+            let seen = api.replays.wait_for(sequence, CATCH_UP).await;
+            seen.map_err(|error| problems::unread(&error))?;
+            Ok(api.replays.get(&scope).state.as_ref().clone())
+        }
+        ReplayReply::Denied { code, detail } => {
+            api.telemetry.commanded(name, "denied");
+            Err(denied(&code, detail))
+        }
+        ReplayReply::Unavailable(reason) => {
+            api.telemetry.commanded(name, "unavailable");
+            Err(problems::unavailable(&reason))
+        }
+    }
+}
+
+fn denied(code: &str, detail: String) -> Problem {
+    match code {
+        "running" => Problem::conflict("A replay job is currently running"),
+        "no_such_job" => Problem::not_found(),
+        _ => Problem::conflict(detail),
+    }
+}

@@ -1,0 +1,53 @@
+//! `/v1/organizations/{org}/tokens`: who may call.
+
+use auditrelay_api_core::Action;
+use auditrelay_api_core::authz::Ask;
+use auditrelay_api_core::token::{Draft, View};
+use auditrelay_model::id::{OrgId, TokenId};
+use auditrelay_runtime::ids;
+use auditrelay_runtime::problem::Problem;
+use axum::extract::Request;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+
+use super::request::{self, Id, Ids};
+use super::response::{Answer, json, no_content, ok};
+use crate::auth::Signed;
+use crate::problems;
+
+/// A new token, with the text that is shown this once.
+#[derive(Serialize)]
+struct Issued<'a> {
+    #[serde(flatten)]
+    view: View,
+    token: &'a str,
+}
+
+pub(super) async fn list(signed: Signed, Id(org): Id<OrgId>) -> Answer {
+    signed.of(Ask::ReadTokens, org)?;
+    let config = signed.api.read(org).await?;
+    if config.name.is_none() {
+        return Err(Problem::not_found());
+    }
+    let data: Vec<View> = config.tokens.values().map(View::from).collect();
+    Ok(ok(&json!({ "data": data })))
+}
+
+pub(super) async fn issue(signed: Signed, Id(org): Id<OrgId>, request: Request) -> Answer {
+    signed.of(Ask::ChangeTokens, org)?;
+    let body = request::json(request).await?;
+    let draft = Draft::parse(&body, signed.api.now());
+    let draft = draft.map_err(|faults| problems::invalid(&faults))?;
+    let id = TokenId::from_uuid(ids::uuid_v7());
+    let (text, token) = draft.issue(id, &signed.api.random()?);
+    let view = View::from(&token);
+    signed.api.execute(org, signed.actor(), Action::IssueToken(token)).await?;
+    Ok(json(StatusCode::CREATED, &Issued { view, token: text.expose() }))
+}
+
+pub(super) async fn revoke(signed: Signed, Ids(org, id): Ids<OrgId, TokenId>) -> Answer {
+    signed.of(Ask::ChangeTokens, org)?;
+    signed.api.execute(org, signed.actor(), Action::RevokeToken(id)).await?;
+    Ok(no_content())
+}

@@ -1,0 +1,21 @@
+//! The API as its clients call it: over HTTP, against a real nats-server.
+
+#[path = "api/support.rs"]
+mod support;
+
+#[path = "api/inputs.rs"]
+mod inputs;
+#[path = "api/kongctl.rs"]
+mod kongctl;
+#[path = "api/own.rs"]
+mod own;
+#[path = "api/replay.rs"]
+mod replay;
+#[path = "api/replicas.rs"]
+mod replicas;
+#[path = "api/roles.rs"]
+mod roles;
+#[path = "api/sdk.rs"]
+mod sdk;
+#[path = "api/terraform.rs"]
+mod terraform;
