@@ -73,8 +73,6 @@ impl Scheduler {
     pub async fn pass(&self, is_close: bool) {
         let look = if is_close { self.close_look().await } else { Look::Glance };
         let jobs = self.living_jobs();
-        self.telemetry
-            .count_jobs(self.replay.all().iter().filter_map(|(_, job)| Option::as_ref(job)));
         futures::stream::iter(jobs)
             .for_each_concurrent(JOBS_AT_ONCE, |(scope, _)| async move {
                 if let Err(trouble) = self.advance(scope, look).await {
@@ -82,6 +80,8 @@ impl Scheduler {
                 }
             })
             .await;
+        self.telemetry
+            .count_jobs(self.replay.all().iter().filter_map(|(_, job)| Option::as_ref(job)));
         if let Err(error) = self.remove_consumers().await {
             tracing::warn!(%error, "consumers of ended jobs are removed later");
         }

@@ -12,6 +12,7 @@ use auditrelay_runtime::context::Context;
 use auditrelay_streams::{
     ConfigFold, DeliveryFold, ExecuteError, Projection, ReadError, ReplayFold, Streams,
 };
+use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::telemetry::Telemetry;
@@ -48,7 +49,9 @@ pub enum Trouble {
 impl Scheduler {
     /// Begins to follow the streams, which must exist.
     pub fn new(settings: Config, streams: Streams, context: &Context) -> Self {
-        let (stop, tasks) = (&context.drain.hard, &context.drain.tasks);
+        // Followed until the very end and not waited for: what is at hand at the soft stop still
+        // reads from them.
+        let (stop, tasks) = (&context.drain.hard, &TaskTracker::new());
         Self {
             settings,
             clock: Arc::clone(&context.clock),

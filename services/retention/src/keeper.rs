@@ -11,6 +11,7 @@ use auditrelay_runtime::context::Context;
 use auditrelay_streams::{
     DeliveryFold, Projection, ReadError, RetentionFact, StreamName, StreamState, Streams,
 };
+use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::telemetry::Telemetry;
@@ -41,7 +42,7 @@ impl Keeper {
         Self {
             policy: Policy::new(config.choice),
             clock: Arc::clone(&context.clock),
-            delivery: Projection::start(&streams, &context.drain.hard, &context.drain.tasks),
+            delivery: Projection::start(&streams, &context.drain.hard, &TaskTracker::new()),
             telemetry: Telemetry::new(&context.metrics),
             watch: Watch::default(),
             refused: BTreeSet::new(),

@@ -1,5 +1,7 @@
 //! The streams are kept what they must be, on a real nats-server.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed test panics")]
+
 use std::time::Duration;
 
 use auditrelay_broker::{Broker, BrokerOptions, find_or_provide};
@@ -14,6 +16,7 @@ use auditrelay_retention::{Config, Keeper, start};
 use auditrelay_retention_core::policy::Policy;
 use auditrelay_runtime::clock::SystemClock;
 use auditrelay_runtime::context::Context;
+use auditrelay_runtime::lifecycle::Stopped;
 use auditrelay_streams::{NatsSettings, StreamName, Streams, connect};
 use uuid::Uuid;
 
@@ -145,7 +148,7 @@ async fn the_service_goes_on_repairing_over_a_restart_of_the_broker() {
         observed(&streams, StreamName::Delivery).await == wanted(StreamName::Delivery)
     })
     .await;
-    let _ = context.drain.stop(Duration::from_secs(2)).await;
+    assert_eq!(context.drain.stop(Duration::from_secs(2)).await, Stopped::Clean);
 }
 
 #[tokio::test]
