@@ -1,1 +1,30 @@
-//! auditrelay-webhook-sender
+//! Delivers audit events to receivers: in order, signed, until they are delivered or expire.
+//!
+//! Cast: `shards` takes this sender's share of the shards; a `shard` reads records and hands each
+//! to its scope's lane; a `driver` runs one lane, whose decisions are made in the core, and carries
+//! them out; `courier` writes, signs and sends one batch over the [`transport`]; `report` stores
+//! what the lane did. `replay` runs the lanes of replay jobs with the same driver.
+//!
+//! Invariants: a record is acknowledged only after the fact that covers it is stored; facts are
+//! stored by compare-and-set, so a sender that lost its lane stops at the next one; a lane never
+//! makes its shard wait.
+
+pub mod config;
+mod courier;
+mod door;
+mod driver;
+mod guard;
+pub mod gzip;
+mod lanes;
+mod replay;
+mod report;
+mod sender;
+pub mod service;
+mod shard;
+mod shards;
+mod source;
+mod telemetry;
+pub mod transport;
+
+pub use config::Config;
+pub use service::start;

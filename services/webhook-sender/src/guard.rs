@@ -1,0 +1,164 @@
+//! Connections only to addresses that the policy permits.
+//!
+//! A name is resolved once for a connection, every address is checked, and exactly the checked
+//! addresses are dialled: a name that resolves to something else a moment later changes nothing.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use auditrelay_webhook_sender_core::address::AddressPolicy;
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tower_service::Service;
+
+/// A name may have a thousand addresses.
+const ADDRESSES_MAX: usize = 8;
+
+/// Why there is no connection.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoConnection {
+    #[error("dns: {0}")]
+    Dns(String),
+    #[error("blocked address: the endpoint is not on the public internet")]
+    Blocked,
+    #[error("no connection: {0}")]
+    Unreachable(String),
+}
+
+/// The connector of the delivery clients.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
+    policy: Arc<AddressPolicy>,
+    connect_wait: Duration,
+}
+
+impl Guard {
+    /// `connect_wait` holds for the lookup and all addresses together.
+    pub(crate) fn new(policy: AddressPolicy, connect_wait: Duration) -> Self {
+        Self { policy: Arc::new(policy), connect_wait }
+    }
+}
+
+impl Service<Uri> for Guard {
+    type Response = TokioIo<TcpStream>;
+    type Error = NoConnection;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NoConnection>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NoConnection>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let guard = self.clone();
+        Box::pin(async move {
+            let deadline = Instant::now() + guard.connect_wait;
+            let resolved = resolve(&uri, deadline).await?;
+            let admitted = admit(&guard.policy, resolved)?;
+            dial(&admitted, deadline).await.map(TokioIo::new)
+        })
+    }
+}
+
+async fn resolve(uri: &Uri, deadline: Instant) -> Result<Vec<SocketAddr>, NoConnection> {
+    let host = uri.host().unwrap_or_default();
+    let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
+        Some("http") => 80,
+        _ => 443,
+    });
+    let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    if let Ok(address) = literal {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    match timeout_at(deadline, tokio::net::lookup_host((host, port))).await {
+        Ok(Ok(found)) => Ok(found.collect()),
+        Ok(Err(error)) => Err(NoConnection::Dns(error.to_string())),
+        Err(_) => Err(NoConnection::Dns("no answer in time".to_owned())),
+    }
+}
+
+/// The permitted ones among the addresses, in their order.
+fn admit(
+    policy: &AddressPolicy,
+    resolved: Vec<SocketAddr>,
+) -> Result<Vec<SocketAddr>, NoConnection> {
+    if resolved.is_empty() {
+        return Err(NoConnection::Dns("the name has no address".to_owned()));
+    }
+    let permitted = resolved.into_iter().filter(|address| policy.permits(address.ip()));
+    let admitted: Vec<SocketAddr> = permitted.take(ADDRESSES_MAX).collect();
+    if admitted.is_empty() { Err(NoConnection::Blocked) } else { Ok(admitted) }
+}
+
+/// The first address that answers. Each may use its share of the time that is left, so that one
+/// black hole does not hide the others.
+async fn dial(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, NoConnection> {
+    let mut last = "no address".to_owned();
+    let mut left = u32::try_from(addresses.len()).unwrap_or(1);
+    for address in addresses {
+        let share = deadline.saturating_duration_since(Instant::now()) / left.max(1);
+        left = left.saturating_sub(1);
+        match timeout(share, connect(*address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error.kind().to_string(),
+            Err(_) => "timed out".clone_into(&mut last),
+        }
+    }
+    Err(NoConnection::Unreachable(last))
+}
+
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    // Head and body are written apart; waiting to join them would cost a round trip.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn of_mixed_addresses_only_the_public_ones_are_dialled() {
+        let policy = AddressPolicy::default();
+        let mixed = ["10.0.0.1:443", "1.1.1.1:443", "[::ffff:10.0.0.1]:443", "[2606:4700::1]:443"];
+        assert_eq!(
+            admit(&policy, mixed.map(socket).into()),
+            Ok(vec![socket("1.1.1.1:443"), socket("[2606:4700::1]:443")])
+        );
+        assert_eq!(
+            admit(&policy, vec![socket("127.0.0.1:443"), socket("[64:ff9b::a00:1]:443")]),
+            Err(NoConnection::Blocked)
+        );
+    }
+
+    #[test]
+    fn a_name_without_addresses_is_a_dns_failure() {
+        let refused = admit(&AddressPolicy::default(), Vec::new());
+        assert!(matches!(refused, Err(NoConnection::Dns(_))), "{refused:?}");
+    }
+
+    #[test]
+    fn of_a_thousand_addresses_eight_are_tried() {
+        let many = vec![socket("1.1.1.1:443"); 1000];
+        assert_eq!(admit(&AddressPolicy::default(), many).map(|some| some.len()), Ok(8));
+    }
+
+    #[tokio::test]
+    async fn literals_are_checked_like_names() {
+        for uri in ["https://127.0.0.1/", "https://[::1]:8443/", "https://[::ffff:10.0.0.1]/"] {
+            let mut guard = Guard::new(AddressPolicy::default(), Duration::from_secs(1));
+            let refused = guard.call(uri.parse().unwrap()).await.map(|_| ());
+            assert_eq!(refused, Err(NoConnection::Blocked), "{uri}");
+        }
+    }
+}
