@@ -1,0 +1,217 @@
+//! `replay`: send a stretch of the past again.
+
+mod job;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use auditrelay_model::id::PortalId;
+use auditrelay_model::{Clock, Timestamp};
+use auditrelay_runtime::clock::SystemClock;
+use clap::Subcommand;
+use http::Method;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+pub(crate) use self::job::JobView;
+use crate::client::{Call, Client, ServerArgs};
+use crate::failure::Failure;
+use crate::output::{self, Output};
+use crate::span;
+
+const EXAMPLES: &str = "\
+Examples:
+  auditrelay replay --last 6h --wait
+  auditrelay replay --portal 3e551b39-… --last 1h
+  auditrelay replay --from 2026-11-20T00:00:00Z --to 2026-11-20T12:00:00Z
+  auditrelay replay status --output json
+  auditrelay replay cancel
+
+It goes to the webhook that is configured when the job starts running. Seven days are kept.
+With --wait the exit code is 0 only when the job is completed.";
+
+/// How often a waiting command looks.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long a waiting command bears a server that is busy or away.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What to send again.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(crate) struct ReplayArgs {
+    #[command(subcommand)]
+    action: Option<ReplayAction>,
+    #[command(flatten)]
+    configure: ConfigureArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum ReplayAction {
+    /// Show the newest job and how far it is
+    Status(ScopeArgs),
+    /// End the job that is under way
+    Cancel {
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// Why, for those who read the job's history
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct ScopeArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// The portal whose log is meant; without it the organization's own
+    #[arg(long, value_name = "ID")]
+    portal: Option<PortalId>,
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigureArgs {
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// The newest stretch of this length: 90s, 15m, 6h, 7d
+    #[arg(long, value_name = "TIME", value_parser = span::parse, conflicts_with_all = ["from", "to"])]
+    last: Option<Duration>,
+    /// First instant (RFC 3339)
+    #[arg(long, value_name = "INSTANT", value_parser = instant, requires = "to")]
+    from: Option<Timestamp>,
+    /// Last instant (RFC 3339)
+    #[arg(long, value_name = "INSTANT", value_parser = instant, requires = "from")]
+    to: Option<Timestamp>,
+    /// Wait until the job has ended, showing how far it is
+    #[arg(long)]
+    wait: bool,
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_rfc3339(text).map_err(|error| error.to_string())
+}
+
+/// Does it.
+pub(crate) async fn run(args: ReplayArgs, output: Output) -> Result<ExitCode, Failure> {
+    match args.action {
+        None => configure(args.configure, output).await,
+        Some(ReplayAction::Status(scope)) => {
+            let client = Client::from_args(&scope.server)?;
+            let job = JobView::get(&client, scope.portal).await?;
+            tell(&job, output);
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(ReplayAction::Cancel { scope, reason }) => {
+            let client = Client::from_args(&scope.server)?;
+            let ended = job::cancel(&client, scope.portal, reason).await?;
+            match output {
+                Output::Json => output::json(&ended),
+                Output::Text => output::line("cancelled"),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn configure(args: ConfigureArgs, output: Output) -> Result<ExitCode, Failure> {
+    let client = Client::from_args(&args.scope.server)?;
+    let (start, end) = window(&args, SystemClock.now())?;
+    let body = json!({ "start_at": start.to_string(), "end_at": end.to_string() });
+    let path = job::konnect_path(args.scope.portal);
+    let call = Call {
+        method: Method::PUT,
+        path: &path,
+        body: Some(body.to_string()),
+        idempotency_key: None,
+    };
+    let waiting = |why: &str, pause: Duration| {
+        output::note(&format!("{why}; again in {} ms", pause.as_millis()));
+    };
+    let accepted = client.patiently(&call, PATIENCE, waiting).await?.success(&call)?;
+    if !args.wait {
+        match output {
+            Output::Json => output::json(&accepted),
+            Output::Text => output::line(&format!("accepted: {start} to {end}")),
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let job = wait(&client, args.scope.portal, output).await?;
+    tell(&job, output);
+    Ok(if job.is_completed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn window(args: &ConfigureArgs, now: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
+    match (args.last, args.from, args.to) {
+        (Some(last), _, _) => Ok((now - last, now)),
+        (None, Some(from), Some(to)) => Ok((from, to)),
+        _ => Err(Failure::Usage("say --last TIME, or --from and --to (see --help)".to_owned())),
+    }
+}
+
+async fn wait(
+    client: &Client,
+    portal: Option<PortalId>,
+    output: Output,
+) -> Result<JobView, Failure> {
+    let bar = match output {
+        // Draws on stderr, and only when that is a terminal.
+        Output::Text => progress_bar(),
+        Output::Json => ProgressBar::hidden(),
+    };
+    let result = loop {
+        let job = match JobView::get_patiently(client, portal, PATIENCE).await {
+            Ok(job) => job,
+            Err(error) => break Err(error.into()),
+        };
+        if let Some(estimate) = job.estimated {
+            bar.set_length(estimate.max(job.done()));
+        }
+        bar.set_position(job.done());
+        bar.set_message(job.state.clone());
+        if job.is_ended() {
+            break Ok(job);
+        }
+        tokio::time::sleep(LOOK).await;
+    };
+    bar.finish_and_clear();
+    result
+}
+
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "{msg:10} {bar:40.cyan} {human_pos}/{human_len} events, {elapsed}",
+    );
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn tell(job: &JobView, output: Output) {
+    match output {
+        Output::Json => output::json(&job.document),
+        Output::Text => output::line(&job.summary()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(last: Option<u64>, from: Option<i64>, to: Option<i64>) -> ConfigureArgs {
+        let server = ServerArgs { url: "http://127.0.0.1:1".parse().unwrap(), token_file: None };
+        ConfigureArgs {
+            scope: ScopeArgs { server, portal: None },
+            last: last.map(Duration::from_secs),
+            from: from.map(Timestamp::from_nanos),
+            to: to.map(Timestamp::from_nanos),
+            wait: false,
+        }
+    }
+
+    #[test]
+    fn the_window_is_the_newest_stretch_or_as_written() {
+        let now = Timestamp::from_nanos(1_800_000_000_000_000_000);
+        let hour = window(&args(Some(3600), None, None), now).unwrap();
+        assert_eq!(hour, (now - Duration::from_hours(1), now));
+        let written = window(&args(None, Some(1), Some(2)), now).unwrap();
+        assert_eq!(written, (Timestamp::from_nanos(1), Timestamp::from_nanos(2)));
+        assert!(matches!(window(&args(None, None, None), now), Err(Failure::Usage(_))));
+    }
+}

@@ -1,0 +1,126 @@
+//! What every service process has besides its service: settings, a log, an admin port, an end.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use auditrelay_runtime::settings::{Mistakes, Settings};
+use auditrelay_runtime::telemetry::{LogFilter, LogFormat, TelemetryGuard, init};
+use auditrelay_streams::NatsSettings;
+
+use crate::cli::Global;
+use crate::failure::Failure;
+
+/// The sections of the services' own settings, and of the keys that several share.
+const SECTIONS: [&str; 7] =
+    ["api", "ingest", "retention", "scheduler", "sender", "sealing", "signing"];
+
+/// What the client commands read from the environment; no typos of services' settings.
+const CLIENT_KEYS: [&str; 3] = ["url", "token", "platform_token"];
+
+/// The settings of a process, whatever service it runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    pub(crate) nats: NatsSettings,
+    /// Where `/live`, `/ready`, `/metrics` and `/version` are.
+    pub(crate) admin: SocketAddr,
+    /// This process among its replicas.
+    pub(crate) instance: String,
+    /// How long a drain may take.
+    pub(crate) grace: Duration,
+    log_format: LogFormat,
+    log_filter: LogFilter,
+}
+
+impl From<Mistakes> for Failure {
+    fn from(mistakes: Mistakes) -> Self {
+        Self::Settings(mistakes.to_string())
+    }
+}
+
+/// Reads the file and the environment. `extra` stands for variables that are not set.
+pub(crate) fn load(file: Option<&Path>, extra: &[(String, String)]) -> Result<Settings, Failure> {
+    let env: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let missing = extra.iter().filter(|(name, _)| env.iter().all(|(set, _)| set != name)).cloned();
+    let missing: Vec<(String, String)> = missing.collect();
+    let mut settings = Settings::load(file, env.into_iter().chain(missing))?;
+    for key in CLIENT_KEYS {
+        settings.allow(key);
+    }
+    Ok(settings)
+}
+
+/// One file or environment may serve several services: only what belongs to none is a mistake.
+pub(crate) fn allow_other_services(settings: &mut Settings, own: &[&str]) {
+    for section in SECTIONS.iter().filter(|section| !own.contains(section)) {
+        settings.allow_section(section);
+    }
+}
+
+impl Process {
+    /// Reads the settings; mistakes are kept in `settings`.
+    pub(crate) fn parse(settings: &mut Settings, service: &str, global: &Global) -> Self {
+        let admin = SocketAddr::from(([127, 0, 0, 1], 9464));
+        let instance = settings.text("instance", &default_instance());
+        let (least, most) = (Duration::from_secs(1), Duration::from_mins(10));
+        let log_format = settings.parse("log.format", LogFormat::Json, "json or pretty");
+        let log_filter = settings.parse("log.filter", LogFilter::default(), "a log filter");
+        Self {
+            nats: NatsSettings {
+                url: settings.text("nats.url", "nats://127.0.0.1:4222"),
+                credentials: settings.optional("nats.credentials").map(PathBuf::from),
+                name: format!("auditrelay {service} {instance}"),
+            },
+            admin: settings.parse("admin.listen", admin, "a socket address"),
+            instance,
+            grace: settings.duration("drain.grace", Duration::from_secs(30), least..=most),
+            log_format: global.log_format.unwrap_or(log_format),
+            log_filter: global.log.clone().unwrap_or(log_filter),
+        }
+    }
+
+    /// Installs the log and the tracer; the guard must live as long as the process.
+    pub(crate) fn telemetry(&self, service: &str) -> Result<TelemetryGuard, Failure> {
+        init(service, self.log_format, self.log_filter.as_str())
+            .map_err(|error| Failure::Other(error.into()))
+    }
+}
+
+/// The pod's name under Kubernetes, the container's id under compose; replicas must differ.
+fn default_instance() -> String {
+    let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
+    match host {
+        Some(host) => format!("{host}-{}", std::process::id()),
+        None => format!("auditrelay-{}", auditrelay_runtime::ids::uuid_v4().simple()),
+    }
+}
+
+/// A broker's URL may hold a password.
+pub(crate) fn without_password(url: &str) -> String {
+    let one = |url: &str| match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://***@{host}"),
+        (None, Some((_, host))) => format!("***@{host}"),
+        (_, None) => url.to_owned(),
+    };
+    url.split(',').map(one).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_url_is_hidden() {
+        let cases = [
+            ("nats://127.0.0.1:4222", "nats://127.0.0.1:4222"),
+            ("nats://api:secret@a:4222", "nats://***@a:4222"),
+            ("nats://a:4222,tls://u:p@ss@b", "nats://a:4222,tls://***@b"),
+            ("u:p@b", "***@b"),
+        ];
+        for (url, shown) in cases {
+            assert_eq!(without_password(url), shown);
+        }
+    }
+}
