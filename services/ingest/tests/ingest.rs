@@ -1,0 +1,18 @@
+//! Ingest against a real nats-server: what it promises to producers.
+
+#[cfg(test)]
+#[path = "ingest/support.rs"]
+mod support;
+
+#[cfg(test)]
+#[path = "ingest/access.rs"]
+mod access;
+#[cfg(test)]
+#[path = "ingest/bodies.rs"]
+mod bodies;
+#[cfg(test)]
+#[path = "ingest/chain.rs"]
+mod chain;
+#[cfg(test)]
+#[path = "ingest/duplicates.rs"]
+mod duplicates;

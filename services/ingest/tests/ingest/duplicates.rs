@@ -1,0 +1,75 @@
+//! A repeated request is stored once, whichever instance gets it.
+
+use auditrelay_runtime::ids::uuid_v7;
+use reqwest::StatusCode;
+
+use crate::support::{Answer, Instance, World, event, events};
+
+async fn with_key(instance: &Instance, key: &str, body: String) -> Answer {
+    let request = instance.request(body).header("idempotency-key", key);
+    Answer::of(request.send().await.unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_key_gets_the_first_ids() {
+    let world = World::new().await;
+    let (one, two) = (world.instance().await, world.instance().await);
+    let first = with_key(&one, "k", events(3)).await.ids();
+    // Others' requests lie in between, on both instances.
+    one.post(events(2)).await.ids();
+    two.post(events(2)).await.ids();
+    for instance in [&one, &two, &world.instance().await] {
+        let repeated = with_key(instance, "k", events(3)).await;
+        assert_eq!(repeated.ids(), first);
+        assert_eq!(repeated.body["duplicates"], 3);
+    }
+    assert_eq!(world.stored_ids(world.scope()).await.len(), 7);
+    assert_eq!(with_key(&two, "k", events(2)).await.status, StatusCode::CONFLICT);
+    let other = with_key(&two, "l", events(3)).await.ids();
+    assert_ne!(other, first);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_covers_requests_of_several_records_and_scopes() {
+    let world = World::new().await;
+    let (one, two) = (world.instance().await, world.instance().await);
+    let portal = world.portal().await;
+    let uri = format!(r#","uri":"/{}""#, "x".repeat(9_000));
+    let in_portal = format!(r#","portal_id":"{portal}""#);
+    let both = format!("{},{}", event(&uri), event(&in_portal));
+    let body = format!("[{}]", vec![both; 60].join(","));
+    let first = with_key(&one, "k", body.clone()).await.ids();
+    let repeated = with_key(&two, "k", body).await;
+    assert_eq!(repeated.ids(), first);
+    assert_eq!(repeated.body["duplicates"], 120);
+    assert_eq!(world.stored_ids(world.scope()).await.len(), 60);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_event_id_is_stored_once() {
+    let world = World::new().await;
+    let (one, two) = (world.instance().await, world.instance().await);
+    let (a, b) = (uuid_v7().to_string(), uuid_v7().to_string());
+    let named = |id: &str| event(&format!(r#","id":"{id}""#));
+    assert_eq!(one.post(named(&a)).await.ids(), [a.as_str()]);
+    two.post(events(1)).await.ids();
+    let mixed = two.post(format!("[{},{}]", named(&a), named(&b))).await;
+    assert_eq!(mixed.ids(), [a.as_str(), b.as_str()]);
+    assert_eq!(mixed.body["duplicates"], 1);
+    let again = one.post(named(&b)).await;
+    assert_eq!(again.body["duplicates"], 1);
+    assert_eq!(world.stored_ids(world.scope()).await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_key_at_the_same_time_is_stored_once() {
+    let world = World::new().await;
+    let (one, two) = (world.instance().await, world.instance().await);
+    for round in 0..20 {
+        let key = round.to_string();
+        let (first, second) =
+            tokio::join!(with_key(&one, &key, events(2)), with_key(&two, &key, events(2)));
+        assert_eq!(first.ids(), second.ids());
+    }
+    assert_eq!(world.stored_ids(world.scope()).await.len(), 40);
+}
