@@ -8,7 +8,7 @@ use auditrelay_runtime::settings::Settings;
 /// Settings of the replay-scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
-    /// How far storage time may lie from event time: the bounds that ingest keeps to.
+    /// How far storage time may lie from event time.
     pub reach: Reach,
     /// How often progress is recorded, and how long a job may stand still.
     pub pace: Pace,
@@ -30,8 +30,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the section `scheduler`, and from `ingest` the bounds that both must share: a window
-    /// that is read too narrowly would miss late events.
+    /// Reads the section `scheduler`.
+    ///
+    /// What ingest is set to is not read: records may have been stored under wider settings than
+    /// today's, so that the widest that ingest can be set to counts.
     pub fn parse(settings: &mut Settings) -> Self {
         let default = Self::default();
         let day = Duration::from_hours(24);
@@ -39,9 +41,8 @@ impl Config {
             |key, default, max| settings.duration(key, default, Duration::from_secs(1)..=max);
         Self {
             reach: Reach {
-                future_skew: duration("ingest.max_future", default.reach.future_skew, day),
-                lateness: duration("ingest.max_lateness", default.reach.lateness, 7 * day),
                 clock_margin: duration("scheduler.clock_margin", default.reach.clock_margin, day),
+                ..default.reach
             },
             pace: Pace {
                 patience: duration("scheduler.patience", default.pace.patience, 7 * day),
@@ -50,5 +51,31 @@ impl Config {
             look_interval: duration("scheduler.look_interval", default.look_interval, day),
             sweep_interval: duration("scheduler.sweep_interval", default.sweep_interval, day),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(env: &[(&str, &str)]) -> (Config, Result<(), String>) {
+        let env = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let mut settings = Settings::load(None, env).unwrap();
+        let config = Config::parse(&mut settings);
+        (config, settings.finish().map_err(|mistakes| mistakes.to_string()))
+    }
+
+    #[test]
+    fn nothing_has_to_be_set() {
+        assert_eq!(parsed(&[]), (Config::default(), Ok(())));
+    }
+
+    #[test]
+    fn settings_are_read_and_mistakes_named() {
+        let (config, finished) = parsed(&[("AUDITRELAY_SCHEDULER_LOOK_INTERVAL", "1s")]);
+        assert_eq!((config.look_interval.as_secs(), finished), (1, Ok(())));
+        let (config, finished) = parsed(&[("AUDITRELAY_SCHEDULER_PATIENCE", "soon")]);
+        assert_eq!(config, Config::default());
+        assert!(finished.unwrap_err().contains("scheduler.patience"));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use auditrelay_model::Scope;
 use auditrelay_model::delivery::{Lane, LaneState};
 use auditrelay_model::replay::{Job, Phase, Plan};
-use auditrelay_replay_scheduler_core::react::{LaneSeen, is_in_last_record};
+use auditrelay_replay_scheduler_core::react::LaneSeen;
 use auditrelay_replay_scheduler_core::{Action, Command, Decided, Next, Seen, WebhookState, react};
 use auditrelay_streams::{ExecuteError, ReadError};
 use futures::StreamExt;
@@ -155,11 +155,9 @@ impl Scheduler {
         let lane = self.lane(scope, job, look).await?;
         let seen = Seen {
             webhook,
-            lane: lane.as_ref().map(|lane| LaneSeen {
-                state: &lane.state,
-                holder: lane.holder.as_deref(),
-                last_number: lane.last_number,
-            }),
+            lane: lane
+                .as_ref()
+                .map(|lane| LaneSeen { state: &lane.state, holder: lane.holder.as_deref() }),
             oldest_sequence: match look {
                 Look::Glance => 0,
                 Look::Close { oldest_sequence } => oldest_sequence,
@@ -215,21 +213,7 @@ impl Scheduler {
         } else {
             (LaneState::clone(&known.state), None)
         };
-        let last_number = self.last_number(scope, job, &state).await?;
-        Ok(Some(Seeing { state, holder, last_number }))
-    }
-
-    async fn last_number(
-        &self,
-        scope: Scope,
-        job: &Job,
-        lane: &LaneState,
-    ) -> Result<Option<u64>, ReadError> {
-        let Some(until) = lane.cursor.filter(|_| is_in_last_record(job, lane)) else {
-            return Ok(None);
-        };
-        let head = self.streams.last_record_up_to(scope, until.sequence).await?;
-        Ok(head.filter(|head| head.sequence == until.sequence).map(|head| head.last_number))
+        Ok(Some(Seeing { state, holder }))
     }
 }
 
@@ -237,5 +221,4 @@ impl Scheduler {
 struct Seeing {
     state: LaneState,
     holder: Option<String>,
-    last_number: Option<u64>,
 }

@@ -57,3 +57,32 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(env: &[(&str, &str)]) -> (Config, Result<(), String>) {
+        let env = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let mut settings = Settings::load(None, env).unwrap();
+        let config = Config::parse(&mut settings);
+        (config, settings.finish().map_err(|mistakes| mistakes.to_string()))
+    }
+
+    #[test]
+    fn nothing_has_to_be_set() {
+        assert_eq!(parsed(&[]), (Config::default(), Ok(())));
+    }
+
+    #[test]
+    fn settings_are_read_and_mistakes_named() {
+        let (config, finished) = parsed(&[
+            ("AUDITRELAY_RETENTION_EVENTS_MAX_BYTES", "8GiB"),
+            ("AUDITRELAY_RETENTION_REPLICAS", "3"),
+        ]);
+        assert_eq!(config.choice, Choice { events_max_bytes: Some(8 << 30), replicas: 3 });
+        assert_eq!(finished, Ok(()));
+        let (_, finished) = parsed(&[("AUDITRELAY_RETENTION_REPLICAS", "9")]);
+        assert!(finished.unwrap_err().contains("retention.replicas"));
+    }
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use auditrelay_model::replay::Plan;
 use auditrelay_model::{Timestamp, Window};
 
-/// How far storage time may lie from event time.
+/// How far storage time may lie from event time: the widest that ingest can be set to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach {
     /// How far ahead of its storage an event's `ts` may be.

@@ -30,9 +30,6 @@ pub struct LaneSeen<'a> {
     pub state: &'a LaneState,
     /// The sender that stored the last fact; none when it was not looked up.
     pub holder: Option<&'a str>,
-    /// The last number in the plan's last record, looked up when the lane is inside it; none when
-    /// that record is gone.
-    pub last_number: Option<u64>,
 }
 
 /// Whether a scope's events can be sent.
@@ -69,9 +66,9 @@ pub struct Pace {
     pub max_interval: Duration,
     /// A job whose receiver refuses everything for this long fails.
     pub patience: Duration,
-    /// How long a lane may stand still after its records expired: its sender has the first word,
-    /// because it knows the exact count.
-    pub expiry_grace: Duration,
+    /// How long a lane may stand still after its records expired, or at its end with events that
+    /// are not accounted for: its sender has the first word, because it knows what happened.
+    pub grace: Duration,
 }
 
 impl Default for Pace {
@@ -80,7 +77,7 @@ impl Default for Pace {
             min_interval: Duration::from_secs(1),
             max_interval: Duration::from_secs(30),
             patience: Duration::from_hours(25),
-            expiry_grace: Duration::from_mins(5),
+            grace: Duration::from_mins(5),
         }
     }
 }
@@ -123,17 +120,6 @@ pub fn progress_of(lane: &LaneState) -> Progress {
     }
 }
 
-/// Whether the lane stands in the plan's last record, so that its last number must be known.
-pub fn is_in_last_record(job: &Job, lane: &LaneState) -> bool {
-    let plan = match &job.phase {
-        Phase::Pending(plan) | Phase::Running { plan, .. } => plan,
-        Phase::Accepted | Phase::Completed(_) | Phase::Failed { .. } | Phase::Cancelled { .. } => {
-            return false;
-        }
-    };
-    lane.cursor.is_some_and(|cursor| cursor.sequence == plan.until_sequence)
-}
-
 fn accepted(job: &Job, seen: &Seen<'_>) -> Next {
     match unsendable(seen.webhook) {
         Some(failure) => Next::Do(Command { job: job.id, action: fail(failure, seen) }),
@@ -163,16 +149,14 @@ fn running(plan: Plan, seen: &Seen<'_>) -> Option<Action> {
     Some(Action::Fail { failure: failure("expired", reason), progress })
 }
 
-/// A batch may end inside the last record, so its sequence alone proves nothing.
+/// The place alone proves nothing: a batch may end inside the last record, and a lane that lost
+/// its way could come to the end without having seen everything before it.
 fn is_done(plan: Plan, lane: &LaneSeen<'_>) -> bool {
-    let Some(cursor) = lane.state.cursor else { return false };
-    if cursor.sequence != plan.until_sequence {
-        return cursor.sequence > plan.until_sequence;
-    }
-    match lane.last_number {
-        Some(last_number) => cursor.number >= last_number,
-        None => accounted(&progress_of(lane.state)) >= plan.estimated_events,
-    }
+    is_at_end(plan, lane) && accounted(&progress_of(lane.state)) >= plan.estimated_events
+}
+
+fn is_at_end(plan: Plan, lane: &LaneSeen<'_>) -> bool {
+    lane.state.cursor.is_some_and(|cursor| cursor.sequence >= plan.until_sequence)
 }
 
 fn accounted(progress: &Progress) -> u64 {
@@ -186,7 +170,7 @@ fn obstacle(job: &Job, plan: Plan, seen: &Seen<'_>, pace: &Pace) -> Option<Actio
     stopped(seen)
         .or_else(|| unsendable(seen.webhook))
         .or_else(|| impatient(seen, pace))
-        .or_else(|| expired(job, plan, seen, pace))
+        .or_else(|| standing(job, plan, seen, pace))
         .map(|failure| fail(failure, seen))
 }
 
@@ -218,12 +202,20 @@ fn impatient(seen: &Seen<'_>, pace: &Pace) -> Option<Failure> {
     })
 }
 
-fn expired(job: &Job, plan: Plan, seen: &Seen<'_>, pace: &Pace) -> Option<Failure> {
-    let gone = seen.oldest_sequence > plan.until_sequence;
-    let still = seen.now.since(job.updated_at) > pace.expiry_grace;
-    let moved = seen.lane.is_some_and(|lane| progress_of(lane.state) != job.progress());
-    (gone && still && !moved)
-        .then(|| failure("expired", "its records expired before they could be delivered"))
+fn standing(job: &Job, plan: Plan, seen: &Seen<'_>, pace: &Pace) -> Option<Failure> {
+    let progress = seen.lane.map(|lane| progress_of(lane.state)).unwrap_or_default();
+    let holds = seen.lane.is_some_and(|lane| lane.state.hold.is_some());
+    if progress != job.progress() || seen.now.since(job.updated_at) <= pace.grace {
+        return None;
+    }
+    if seen.oldest_sequence > plan.until_sequence {
+        return Some(failure("expired", "its records expired before they could be delivered"));
+    }
+    let at_end = seen.lane.is_some_and(|lane| is_at_end(plan, &lane));
+    (at_end && !holds).then(|| {
+        let missing = plan.estimated_events.saturating_sub(accounted(&progress));
+        failure("gap", format!("{missing} events before its end are not accounted for"))
+    })
 }
 
 fn handed_over(holder: &str, seen: &Seen<'_>) -> Option<Action> {

@@ -34,7 +34,7 @@ fn lane(number: u64, sequence: u64, delivered: u64) -> LaneState {
 }
 
 fn seen(lane: Option<&LaneState>, after: u64) -> Seen<'_> {
-    let lane = lane.map(|state| LaneSeen { state, holder: Some("a"), last_number: None });
+    let lane = lane.map(|state| LaneSeen { state, holder: Some("a") });
     Seen {
         webhook: WebhookState::Ready,
         lane,
@@ -116,21 +116,30 @@ fn a_stopped_lane_fails_the_job_with_its_own_words() {
 }
 
 #[test]
-fn the_job_completes_when_its_last_record_is_done() {
+fn the_job_completes_at_its_end_when_every_event_is_accounted_for() {
     let job = running(Progress::default());
-    let state = lane(2_000, 500, 700);
-    let done = |last_number| {
-        let mut seen = seen(Some(&state), 0);
-        seen.lane = seen.lane.map(|lane| LaneSeen { last_number, ..lane });
-        matches!(action(&job, &seen), Some(Action::Complete(_)))
+    let completes = |sequence, delivered| {
+        let state = lane(2_000, sequence, delivered);
+        matches!(action(&job, &seen(Some(&state), 0)), Some(Action::Complete(_)))
     };
-    assert!(done(Some(2_000)));
-    assert!(!done(Some(2_001)), "a batch ended inside the last record");
-    assert!(!done(None), "the record is gone and not everything is accounted for");
-    let beyond = lane(2_000, 501, 0);
-    assert!(matches!(action(&job, &seen(Some(&beyond), 0)), Some(Action::Complete(_))));
-    let counted = lane(2_000, 500, 1_000);
-    assert!(matches!(action(&job, &seen(Some(&counted), 0)), Some(Action::Complete(_))));
+    assert!(completes(500, 1_000));
+    assert!(completes(501, 1_001));
+    assert!(!completes(499, 1_000));
+    assert!(!completes(500, 999), "a batch ended inside the last record");
+}
+
+#[test]
+fn a_lane_that_stands_at_its_end_with_events_missing_fails_the_job() {
+    let mut state = lane(2_000, 500, 990);
+    let job = running(progress_of(&state));
+    assert_eq!(next(&job, &seen(Some(&state), 299)), Next::Wait);
+    let Some(Action::Fail { failure, .. }) = action(&job, &seen(Some(&state), 301)) else {
+        panic!("the job hangs");
+    };
+    assert_eq!(failure.code, "gap");
+    assert!(failure.reason.starts_with("10 events"), "{failure:?}");
+    state.hold = Some(Hold { reason: "503".to_owned(), customer_must_act: false, since: START });
+    assert_eq!(next(&job, &seen(Some(&state), 301)), Next::Wait, "the last of it is not taken yet");
 }
 
 #[test]
