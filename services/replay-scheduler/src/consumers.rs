@@ -60,10 +60,9 @@ impl Scheduler {
 
     /// Every scope whose newest job has not ended.
     pub(crate) fn living_jobs(&self) -> Vec<(Scope, Job)> {
+        let living = |job: &Option<Job>| job.as_ref().filter(|job| !job.is_ended()).cloned();
         let all = self.replay.all().into_iter();
-        all.filter_map(|(scope, job)| Some((scope, Option::clone(&job)?)))
-            .filter(|(_, job)| !job.is_ended())
-            .collect()
+        all.filter_map(|(scope, job)| Some((scope, living(&job)?))).collect()
     }
 }
 
