@@ -40,7 +40,7 @@ impl Config {
         let cursor_secret = sealing_text.as_ref().map_or("", Secret::expose);
         Self {
             listen: settings.parse("api.listen", listen, "a socket address"),
-            platform_token: platform_token(settings),
+            platform_token: settings.secret("api.platform_token"),
             sealing,
             signing,
             cursor_key: CursorKey::derive(cursor_secret.as_bytes()),
@@ -52,16 +52,6 @@ impl Config {
             foreign_stubs: settings.flag("api.foreign_stubs", false),
         }
     }
-}
-
-fn platform_token(settings: &mut Settings) -> Option<Secret> {
-    let key = "api.platform_token";
-    let token = settings.secret(key)?;
-    if token.expose().trim().is_empty() {
-        settings.mistake(key, "must not be blank".to_owned());
-        return None;
-    }
-    Some(token)
 }
 
 /// A key file's content; without it the API cannot work.
@@ -136,10 +126,9 @@ mod tests {
         let bad = [
             ("AUDITRELAY_API_LISTEN", "8080"),
             ("AUDITRELAY_API_ALLOW_PRIVATE_DESTINATIONS", "ten"),
-            ("AUDITRELAY_API_PLATFORM_TOKEN", " "),
         ];
         let keys = parse(&bad).err().unwrap();
-        for key in ["api.listen", "api.allow_private_destinations", "api.platform_token"] {
+        for key in ["api.listen", "api.allow_private_destinations"] {
             assert!(keys.iter().any(|told| told == key), "{keys:?}");
         }
     }
