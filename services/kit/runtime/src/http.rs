@@ -5,6 +5,7 @@
 
 mod body;
 mod layer;
+mod pace;
 mod record;
 mod refuse;
 mod serve;

@@ -15,14 +15,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
+use super::pace::{Answering, Heard, Pace};
 use crate::lifecycle::Drain;
 
-/// A head must be complete within this time; an idle connection is closed after it.
-const HEADER_READ: Duration = Duration::from_secs(5);
 /// Connections open at once; more wait in the listener's backlog.
 const CONNECTIONS_MAX: usize = 8_192;
 /// hyper's buffer per connection, and so the largest head it reads.
@@ -90,22 +89,17 @@ async fn connection(
 ) {
     // Answers are small and whole; waiting to fill a packet only adds delay.
     let _ = stream.set_nodelay(true);
-    let spoke = Arc::new(Notify::new());
+    let pace = Pace::new();
     let service = {
-        let spoke = Arc::clone(&spoke);
+        let pace = pace.clone();
         service_fn(move |request: Request<Incoming>| {
-            spoke.notify_one();
-            dispatch(router.clone(), request, peer)
+            let answering = pace.begin(request.version());
+            dispatch(router.clone(), request, peer, answering)
         })
     };
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).into_owned());
-    // hyper's own time-out begins only when it knows which HTTP is spoken.
-    let silent = async {
-        if tokio::time::timeout(HEADER_READ, spoke.notified()).await.is_ok() {
-            std::future::pending::<()>().await;
-        }
-    };
-    let mut silent = pin!(silent);
+    let stream = TokioIo::new(Heard { stream, pace: pace.clone() });
+    let mut connection = pin!(builder.serve_connection(stream, service).into_owned());
+    let mut too_slow = pin!(pace.exceeded());
     let mut draining = false;
     loop {
         tokio::select! {
@@ -117,7 +111,7 @@ async fn connection(
                 }
                 return;
             }
-            () = silent.as_mut() => return,
+            () = too_slow.as_mut() => return,
             () = drain.soft.cancelled(), if !draining => {
                 draining = true;
                 connection.as_mut().graceful_shutdown();
@@ -130,18 +124,17 @@ async fn dispatch(
     mut router: Router,
     mut request: Request<Incoming>,
     peer: SocketAddr,
+    answering: Answering,
 ) -> Result<Response, Infallible> {
     request.extensions_mut().insert(ConnectInfo(peer));
-    router.call(request.map(Body::new)).await
+    let response = router.call(request.map(Body::new)).await?;
+    Ok(answering.with(response))
 }
 
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ)
-        .max_buf_size(BUFFER_BYTES_MAX);
+    // `Pace` bounds what hyper's own time-out would.
+    builder.http1().header_read_timeout(None).max_buf_size(BUFFER_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())

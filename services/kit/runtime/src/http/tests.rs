@@ -5,6 +5,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request};
 use axum::routing::{get, post};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -135,6 +136,38 @@ async fn a_connection_that_says_nothing_or_half_a_head_is_closed() {
     for answer in [nothing, preface, half] {
         assert!(!answer.contains("200 OK"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_resting_connection_is_kept_and_a_slow_second_head_is_not() {
+    let (address, _drain) = start().await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut answer = [0; 4_096];
+    for _ in 0..2 {
+        stream.write_all(b"GET /other HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        assert!(stream.read(&mut answer).await.unwrap() > 100);
+        tokio::time::sleep(Duration::from_secs(6)).await;
+    }
+    stream.write_all(b"GET /other HTTP/1.1\r\nHost").await.unwrap();
+    let closed = tokio::time::timeout(GRACE, stream.read(&mut answer)).await.unwrap();
+    assert_eq!(closed.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_and_drained() {
+    let (address, drain) = start().await;
+    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = || Request::get(format!("http://{address}/slow")).body(Body::empty()).unwrap();
+    let (first, second) = tokio::join!(client.send_request(request()), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        drain.stop(GRACE).await
+    });
+    let body = axum::body::to_bytes(Body::new(first.unwrap().into_body()), 100).await.unwrap();
+    assert_eq!((body.as_ref(), second), (&b"slow but done"[..], Stopped::Clean));
+    connection.await.unwrap().unwrap();
 }
 
 #[tokio::test]
