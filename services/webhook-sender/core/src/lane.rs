@@ -211,13 +211,20 @@ impl Lane {
     }
 
     fn started(&mut self, moment: Moment) {
-        if self.state.stopped.is_some() {
-            self.work = Work::Ended;
-            self.effects.push(Effect::End);
+        if self.state.stopped.is_some() || self.is_complete() {
+            self.end();
         } else if self.state.hold.is_some() {
             self.work = Work::Holding;
             // Spread out: after a restart every held lane is here at once.
             self.effects.push(Effect::Wake(FIRST_PROBE_MAX * u32::from(moment.chance.0) / 65_536));
+        }
+    }
+
+    /// A replay whose last fact already says that everything is done.
+    fn is_complete(&self) -> bool {
+        match (self.course, self.state.cursor) {
+            (Course::Replay { until, .. }, Some(cursor)) => cursor.sequence >= until,
+            (Course::Replay { .. }, None) | (Course::Live, _) => false,
         }
     }
 

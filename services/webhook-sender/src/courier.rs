@@ -1,0 +1,235 @@
+//! One attempt: writes a batch, signs it, sends it, and says what came of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use auditrelay_model::destination::Destination;
+use auditrelay_model::id::JobId;
+use auditrelay_model::{Scope, Timestamp};
+use auditrelay_runtime::telemetry::{link, trace_id, traceparent};
+use auditrelay_signing::SigningKey;
+use auditrelay_webhook_sender_core::batch::Batch;
+use auditrelay_webhook_sender_core::format::{Vendor, render, seal_line};
+use auditrelay_webhook_sender_core::lane::{Request, Tried};
+use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
+use tracing::{Instrument, Span, field};
+use url::Url;
+
+use crate::gzip::gzip;
+use crate::sender::Sender;
+use crate::transport::Outgoing;
+
+/// Most events whose traces a batch's span is linked to.
+const LINKS_MAX: usize = 128;
+
+/// A batch and where it goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Parcel {
+    pub(crate) request: Request,
+    pub(crate) scope: Scope,
+    pub(crate) destination: Arc<Destination>,
+    /// The replay job that it belongs to.
+    pub(crate) job: Option<JobId>,
+}
+
+/// What came of a parcel.
+#[derive(Debug)]
+pub(crate) enum Sent {
+    /// Its body would be larger than the cap; only so many events fit. Nothing was sent.
+    TooLarge { fits: usize },
+    /// It was sent.
+    Tried(Tried),
+}
+
+/// A body that is ready to go.
+struct Letter {
+    body: Bytes,
+    signature: String,
+}
+
+enum Written {
+    Whole(Letter),
+    Part { fits: usize },
+}
+
+/// Sends a parcel once.
+pub(crate) async fn send(sender: Arc<Sender>, parcel: Parcel) -> Sent {
+    let batch = &parcel.request.batch;
+    let span = tracing::info_span!(
+        "process",
+        otel.kind = "consumer",
+        scope = %parcel.scope,
+        batch.id = %batch.id,
+        messaging.batch.message_count = batch.events,
+    );
+    let traces: BTreeSet<&str> = batch
+        .iter()
+        .map(|event| event.traceparent.as_str())
+        .filter(|traceparent| !traceparent.is_empty())
+        .take(LINKS_MAX)
+        .collect();
+    for traceparent in traces {
+        link(&span, traceparent);
+    }
+    carry(sender, parcel).instrument(span).await
+}
+
+async fn carry(sender: Arc<Sender>, parcel: Parcel) -> Sent {
+    let sent_at = sender.now();
+    let letter = match write(&sender, &parcel, sent_at).await {
+        Ok(Written::Part { fits }) => return Sent::TooLarge { fits },
+        Ok(Written::Whole(letter)) => letter,
+        Err(error) => return Sent::Tried(unsent(sent_at, &error)),
+    };
+    let (method, events) = ("POST", parcel.request.batch.events);
+    let span = tracing::info_span!(
+        "POST",
+        otel.kind = "client",
+        http.request.method = method,
+        server.address = host(&parcel.destination.endpoint),
+        http.request.resend_count = parcel.request.attempt - 1,
+        events,
+        http.response.status_code = field::Empty,
+        error.type = field::Empty,
+    );
+    Sent::Tried(post(sender, parcel, letter, sent_at).instrument(span).await)
+}
+
+async fn post(sender: Arc<Sender>, parcel: Parcel, letter: Letter, sent_at: Timestamp) -> Tried {
+    let body_bytes = letter.body.len() as u64;
+    let trace_id = trace_id().unwrap_or_default();
+    let headers = match headers(&sender, &parcel, &letter.signature, sent_at) {
+        Ok(headers) => headers,
+        Err(error) => return unsent(sent_at, &error),
+    };
+    let outgoing = Outgoing {
+        url: parcel.destination.endpoint.clone(),
+        tls: parcel.destination.tls,
+        headers,
+        body: gzip(letter.body).await,
+        deadline: sender.config.request_deadline,
+    };
+    // The wait for a slot is ours, not the receiver's.
+    let slot = sender.requests.acquire().await;
+    let started_at = sender.now();
+    let begun = Instant::now();
+    let outcome = sender.transport.post(outgoing).await;
+    drop(slot);
+    match &outcome {
+        Outcome::Answered { status, .. } => {
+            Span::current().record("http.response.status_code", status);
+        }
+        Outcome::Failed { message, .. } => {
+            Span::current().record("error.type", message.as_str());
+        }
+    }
+    Tried { outcome, started_at, duration: begun.elapsed(), body_bytes, trace_id }
+}
+
+/// An attempt that did not get as far as the network.
+fn unsent(at: Timestamp, error: &anyhow::Error) -> Tried {
+    Tried {
+        outcome: Outcome::Failed { kind: FailureKind::Endpoint, message: format!("{error:#}") },
+        started_at: at,
+        duration: std::time::Duration::ZERO,
+        body_bytes: 0,
+        trace_id: String::new(),
+    }
+}
+
+/// Rendering and signing are work for a processor: off the threads that serve sockets, bounded.
+async fn write(sender: &Arc<Sender>, parcel: &Parcel, at: Timestamp) -> anyhow::Result<Written> {
+    let slot = Arc::clone(&sender.cpu).acquire_owned().await?;
+    let sender = Arc::clone(sender);
+    let parcel = parcel.clone();
+    let span = Span::current();
+    let work = move || {
+        let _slot = slot;
+        let _entered = span.enter();
+        let pen = Pen {
+            key: sender.keys.signing.current(),
+            vendor: &sender.config.vendor,
+            bytes_max: sender.config.policy.batch.bytes,
+        };
+        pen.write(&parcel, at)
+    };
+    tokio::task::spawn_blocking(work).await.context("the batch could not be written")
+}
+
+struct Pen<'a> {
+    key: &'a SigningKey,
+    vendor: &'a Vendor,
+    bytes_max: usize,
+}
+
+impl Pen<'_> {
+    fn write(&self, parcel: &Parcel, at: Timestamp) -> Written {
+        let format = parcel.destination.log_format;
+        let mut body = String::new();
+        for (index, event) in parcel.request.batch.iter().enumerate() {
+            let line = render(event, parcel.scope, format, self.vendor);
+            let signature = self.key.sign(line.as_bytes());
+            let line = seal_line(line, format, &signature);
+            if index > 0 && body.len() + 1 + line.len() > self.bytes_max {
+                return Written::Part { fits: index };
+            }
+            if index > 0 {
+                body.push('\n');
+            }
+            body.push_str(&line);
+        }
+        let id = message_id(&parcel.request.batch);
+        let signature = self.key.sign_webhook(&id, unix_seconds(at), body.as_bytes());
+        Written::Whole(Letter { body: body.into(), signature })
+    }
+}
+
+fn headers(
+    sender: &Sender,
+    parcel: &Parcel,
+    signature: &str,
+    at: Timestamp,
+) -> anyhow::Result<HeaderMap> {
+    let mut headers = HeaderMap::with_capacity(10);
+    if let Some(authorization) = sender.authorization(&parcel.destination)? {
+        headers.insert(AUTHORIZATION, authorization);
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    headers.insert(WEBHOOK_ID, HeaderValue::from_str(&message_id(&parcel.request.batch))?);
+    headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(unix_seconds(at)));
+    headers.insert(WEBHOOK_SIGNATURE, HeaderValue::from_str(signature)?);
+    if let Some(traceparent) = traceparent() {
+        headers.insert(TRACEPARENT, HeaderValue::from_str(&traceparent)?);
+    }
+    if let Some(job) = parcel.job {
+        headers.insert(REPLAY_JOB, HeaderValue::from_str(&job.to_string())?);
+    }
+    Ok(headers)
+}
+
+const AGENT: &str = concat!("auditrelay/", env!("CARGO_PKG_VERSION"));
+const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const REPLAY_JOB: HeaderName = HeaderName::from_static("x-auditrelay-replay-job");
+
+fn message_id(batch: &Batch) -> String {
+    format!("msg_{}", batch.id)
+}
+
+fn unix_seconds(at: Timestamp) -> i64 {
+    at.millis().div_euclid(1_000)
+}
+
+fn host(endpoint: &str) -> String {
+    let url = Url::parse(endpoint).ok();
+    url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned()
+}

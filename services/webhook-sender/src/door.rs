@@ -1,0 +1,82 @@
+//! Where a shard hands records to one of its lanes.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use auditrelay_model::record::Position;
+use auditrelay_streams::{Acker, Pulled};
+use auditrelay_webhook_sender_core::batch::Caps;
+use auditrelay_webhook_sender_core::gate::{Gate, Offered};
+use tokio::sync::Notify;
+
+/// Records that wait for a lane which is busy.
+pub(crate) const ROOM: Caps = Caps { events: 64, bytes: 4 * 1024 * 1024 };
+
+/// A gate that two tasks share.
+#[derive(Debug)]
+pub(crate) struct Door {
+    gate: Mutex<Gate<Pulled, Acker>>,
+    changed: Notify,
+}
+
+/// What a lane finds at its door.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Record(Box<(Pulled, Acker)>),
+    /// More came than there was room for.
+    Shut,
+}
+
+impl Door {
+    pub(crate) fn new(gate: Gate<Pulled, Acker>) -> Self {
+        Self { gate: Mutex::new(gate), changed: Notify::new() }
+    }
+
+    /// Never waits; what the lane does not want is returned to be acknowledged.
+    pub(crate) fn offer(&self, pulled: Pulled) -> Option<Acker> {
+        let (last, bytes, acker) = (last_position(&pulled), pulled.len(), pulled.acker());
+        let offered = self.gate().offer(last, bytes, pulled, acker);
+        self.changed.notify_one();
+        match offered {
+            Offered::Taken => None,
+            Offered::Skipped(acker) => Some(acker),
+        }
+    }
+
+    /// The next record when `take`; that the gate is shut once the lane is `placed`, so that it
+    /// knows from where to read on its own. Nothing is lost when this is dropped while it waits.
+    pub(crate) async fn next(&self, take: bool, placed: bool) -> Found {
+        loop {
+            {
+                let mut gate = self.gate();
+                if gate.is_shut() && placed {
+                    return Found::Shut;
+                }
+                if take && let Some(record) = gate.take() {
+                    return Found::Record(Box::new(record));
+                }
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    pub(crate) fn leave(&self) -> Vec<Acker> {
+        self.gate().leave()
+    }
+
+    pub(crate) fn rejoin(&self, sequence: u64) -> Result<(), Position> {
+        self.gate().rejoin(sequence)
+    }
+
+    pub(crate) fn reopen(&self, gone: Position) -> bool {
+        self.gate().reopen(gone)
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate<Pulled, Acker>> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn last_position(pulled: &Pulled) -> Position {
+    let head = &pulled.head;
+    Position { epoch: head.epoch, number: head.last_number, sequence: head.sequence }
+}

@@ -1,0 +1,55 @@
+//! From what the broker brought to what a lane takes in.
+
+use std::sync::Arc;
+
+use auditrelay_model::Window;
+use auditrelay_model::record::Record;
+use auditrelay_streams::{Pulled, Undecodable};
+use auditrelay_webhook_sender_core::lane::{Arrival, Body};
+
+/// Larger records are decoded away from the threads that serve sockets.
+const DECODE_INLINE_MAX: usize = 32 * 1024;
+
+/// Reads a record, unless its head already says that nothing of it lies in the window.
+pub(super) async fn read(pulled: Pulled, window: Option<Window>) -> Arrival {
+    let head = pulled.head.clone();
+    let outside = window.is_some_and(|window| !window.touches(head.ts_min, head.ts_max));
+    let body = if outside { Body::OutsideWindow } else { decode(pulled).await };
+    Arrival {
+        sequence: head.sequence,
+        stored_at: head.stored_at,
+        epoch: head.epoch,
+        first_number: head.first_number,
+        last_number: head.last_number,
+        body,
+    }
+}
+
+async fn decode(pulled: Pulled) -> Body {
+    if pulled.len() <= DECODE_INLINE_MAX {
+        return checked(&pulled, pulled.decode());
+    }
+    let away = pulled.clone();
+    match tokio::task::spawn_blocking(move || away.decode()).await {
+        Ok(decoded) => checked(&pulled, decoded),
+        // The runtime is stopping: nobody else waits for this thread.
+        Err(_) => checked(&pulled, pulled.decode()),
+    }
+}
+
+/// The numbers in the head are what completeness is judged by: the record must agree.
+fn checked(pulled: &Pulled, decoded: Result<Record, Undecodable>) -> Body {
+    let head = &pulled.head;
+    match decoded {
+        Err(error) => Body::Corrupt(error.to_string()),
+        Ok(record)
+            if (record.epoch, record.first_number, record.last_number())
+                == (head.epoch, head.first_number, head.last_number)
+                && record.scope == head.scope
+                && !record.events.is_empty() =>
+        {
+            Body::Record(Arc::new(record))
+        }
+        Ok(_) => Body::Corrupt("its numbers are not those of its head".to_owned()),
+    }
+}

@@ -1,0 +1,85 @@
+//! Where a lane's records come from: its shard's door, or a reader of its own.
+
+use std::sync::Arc;
+
+use auditrelay_model::Window;
+use auditrelay_model::record::Position;
+use auditrelay_streams::{Acker, Pulled};
+use auditrelay_webhook_sender_core::lane::Wants;
+
+use crate::door::{Door, Found};
+use crate::source::Source;
+
+/// Where a lane's records come from.
+pub(crate) enum Supply {
+    /// From the shard, or alone while the lane is behind.
+    Live { door: Arc<Door>, source: Source },
+    /// Alone.
+    Replay { window: Window, source: Source },
+}
+
+/// What a supply brings.
+pub(super) enum Supplied {
+    Record(Box<(Pulled, Acker)>),
+    /// The lane's own reader has nothing more now.
+    Exhausted,
+    /// The shard's queue was full.
+    Overflowed,
+}
+
+impl Supply {
+    /// Nothing is lost when this is dropped while it waits.
+    pub(super) async fn next(&mut self, wants: Wants, tail: Option<Position>) -> Supplied {
+        match self {
+            Self::Replay { source, .. } => read(source, wants, tail).await,
+            Self::Live { door, source } => tokio::select! {
+                biased;
+                found = door.next(wants == Wants::FromShard, tail.is_some()) => match found {
+                    Found::Record(record) => Supplied::Record(record),
+                    Found::Shut => Supplied::Overflowed,
+                },
+                supplied = read(source, wants, tail) => supplied,
+            },
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        match self {
+            Self::Live { source, .. } | Self::Replay { source, .. } => source.close(),
+        }
+    }
+
+    /// What the shard gave and is now to be acknowledged.
+    pub(super) fn leave_shard(&self) -> Vec<Acker> {
+        self.door().map(|door| door.leave()).unwrap_or_default()
+    }
+
+    pub(super) fn door(&self) -> Option<&Arc<Door>> {
+        match self {
+            Self::Live { door, .. } => Some(door),
+            Self::Replay { .. } => None,
+        }
+    }
+
+    /// Records that do not touch it need not be read.
+    pub(super) fn window(&self) -> Option<Window> {
+        match self {
+            Self::Live { .. } => None,
+            Self::Replay { window, .. } => Some(*window),
+        }
+    }
+}
+
+async fn read(source: &mut Source, wants: Wants, tail: Option<Position>) -> Supplied {
+    if wants != Wants::FromReader {
+        return std::future::pending().await;
+    }
+    let from = tail.map_or(1, |tail| tail.sequence);
+    match source.next(from).await {
+        None => Supplied::Exhausted,
+        Some(pulled) => {
+            let acker = pulled.acker();
+            Supplied::Record(Box::new((pulled, acker)))
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Where a lane that reads on its own gets its records.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use auditrelay_model::Scope;
+use auditrelay_model::id::JobId;
+use auditrelay_streams::{Pulled, ReadError, Reader, Streams};
+
+/// Records taken from the reader at once.
+const TOGETHER: usize = 64;
+/// Silence of this length from a reader with nothing pending means that all is read.
+const SILENCE: Duration = Duration::from_millis(250);
+/// How soon a reader that failed is made anew.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// A lane's own reader, made when records are wanted.
+pub(crate) struct Source {
+    streams: Streams,
+    scope: Scope,
+    kind: Kind,
+    reader: Option<Reader>,
+    pulled: VecDeque<Pulled>,
+}
+
+enum Kind {
+    /// A consumer that ends with its reader.
+    Disposable { name: String },
+    /// The durable consumer of a replay job.
+    Replay(JobId),
+}
+
+impl Source {
+    pub(crate) fn of_scope(streams: Streams, scope: Scope) -> Self {
+        let name = format!("behind-{}-{}", scope.org(), scope.token());
+        Self::new(streams, scope, Kind::Disposable { name })
+    }
+
+    pub(crate) fn of_job(streams: Streams, scope: Scope, job: JobId) -> Self {
+        Self::new(streams, scope, Kind::Replay(job))
+    }
+
+    fn new(streams: Streams, scope: Scope, kind: Kind) -> Self {
+        Self { streams, scope, kind, reader: None, pulled: VecDeque::new() }
+    }
+
+    /// The next record, read from `sequence` on when the reader is new; none when everything there
+    /// is has been read. Nothing is lost when this is dropped while it waits.
+    pub(crate) async fn next(&mut self, sequence: u64) -> Option<Pulled> {
+        loop {
+            if let Some(next) = self.pulled.pop_front() {
+                return Some(next);
+            }
+            match self.pull(sequence).await {
+                Ok(true) => return None,
+                Ok(false) => {}
+                Err(error) => {
+                    self.close();
+                    tracing::debug!(%error, scope = %self.scope, "records are read anew");
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                }
+            }
+        }
+    }
+
+    /// True when there is nothing more.
+    async fn pull(&mut self, sequence: u64) -> Result<bool, ReadError> {
+        let reader = if let Some(reader) = &mut self.reader {
+            reader
+        } else {
+            let reader = open(&self.streams, self.scope, &self.kind, sequence).await?;
+            self.reader.insert(reader)
+        };
+        self.pulled.extend(reader.next(TOGETHER, SILENCE).await?);
+        Ok(self.pulled.is_empty() && reader.pending().unwrap_or(0) == 0)
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.reader = None;
+        self.pulled.clear();
+    }
+}
+
+async fn open(
+    streams: &Streams,
+    scope: Scope,
+    kind: &Kind,
+    sequence: u64,
+) -> Result<Reader, ReadError> {
+    match kind {
+        Kind::Disposable { name } => streams.scope_reader(name, scope, sequence).await,
+        Kind::Replay(job) => streams
+            .replay_reader(*job)
+            .await?
+            .ok_or_else(|| ReadError::Unavailable("the job has no consumer".to_owned())),
+    }
+}
