@@ -178,13 +178,13 @@ impl Telemetry {
     /// The broker did not answer an append.
     pub(crate) fn unanswered(&self, scope: Scope, reason: &str) {
         self.retries.inc();
-        tracing::warn!(%scope, reason, "record not acknowledged");
+        tracing::debug!(%scope, reason, "record not acknowledged");
     }
 
     /// A record is given up.
     pub(crate) fn given_up(span: &Span, scope: Scope, events: usize, reason: &str) {
         span.record("otel.status_code", "ERROR");
-        tracing::error!(%scope, events, reason, "record not stored: its requests are answered 503");
+        tracing::warn!(%scope, events, reason, "record not stored: its requests are answered 503");
     }
 }
 

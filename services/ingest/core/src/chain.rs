@@ -34,14 +34,22 @@ pub fn expected_sequence(tip: Option<&Tip>) -> u64 {
     tip.map_or(0, |tip| tip.sequence)
 }
 
-/// Numbers `record` behind `tip`; again, when another writer was first. Without a tip a new epoch
-/// begins, named by the time in milliseconds: every record of the last epoch has expired, so its
-/// name lies days in the past.
+/// Numbers `record` behind `tip`; again, when another writer was first. The same tip always gives
+/// the same record. Without a tip a new epoch begins, named by the time in milliseconds: every
+/// record of the last epoch has expired, so its name lies days in the past (or was erased, so it
+/// lies at least behind the one that the record would have joined).
 pub fn number_behind(tip: Option<&Tip>, record: &mut Record) {
-    let millis = u64::try_from(record.accepted_at.millis()).unwrap_or(0).max(1);
-    record.epoch = tip.map_or(millis, |tip| tip.epoch);
-    record.first_number = tip.map_or(1, |tip| tip.last_number.saturating_add(1));
-    record.previous_digest = tip.map(|tip| tip.digest);
+    if let Some(tip) = tip {
+        record.epoch = tip.epoch;
+        record.first_number = tip.last_number.saturating_add(1);
+        record.previous_digest = Some(tip.digest);
+    } else {
+        let millis = u64::try_from(record.accepted_at.millis()).unwrap_or(0);
+        let erased = record.previous_digest.take().map_or(0, |_| record.epoch);
+        let renewed = record.first_number == 1 && record.epoch > millis;
+        let epoch = if renewed { record.epoch } else { millis.max(erased + 1) };
+        (record.epoch, record.first_number) = (epoch, 1);
+    }
 }
 
 /// A record of a scope that has no number yet.

@@ -59,8 +59,14 @@ impl Recent {
         }
     }
 
-    /// Events were stored under a key; a request too large for one record comes here several times.
+    /// A record's events were stored under a key. A request too large for one record comes here
+    /// several times, and a record that was remembered may be read again from the stream.
     pub fn remember_key(&mut self, now: Timestamp, key: &str, ids: impl Iterator<Item = EventId>) {
+        let mut ids = ids.peekable();
+        let Some(first) = ids.peek() else { return };
+        if self.stored_under(key).is_some_and(|known| known.contains(first)) {
+            return;
+        }
         let known = self.keys.entry(key.to_owned()).or_default();
         let before = known.len();
         known.extend(ids);
@@ -125,6 +131,17 @@ mod tests {
         assert_eq!(recent.stored_under("k"), Some([id(2), id(3)].as_slice()));
         recent.forget(at(181));
         assert_eq!(recent.stored_under("k"), None);
+    }
+
+    #[test]
+    fn a_record_that_is_read_again_is_remembered_once() {
+        let mut recent = Recent::new(Duration::from_mins(2), 100);
+        for _ in 0..2 {
+            recent.remember_key(at(0), "k", [id(1), id(2)].into_iter());
+            recent.remember_key(at(0), "k", [id(3)].into_iter());
+        }
+        assert_eq!(recent.stored_under("k"), Some([id(1), id(2), id(3)].as_slice()));
+        assert_eq!(recent.held, 3);
     }
 
     #[test]

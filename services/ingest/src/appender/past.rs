@@ -3,8 +3,8 @@
 //! A request with ids of its own or an `Idempotency-Key` may be a repetition of one that another
 //! instance stored, or this one before it was restarted. Before such a request is stored, the
 //! writer reads what the scope stored within the duplicate window. Because an append succeeds only
-//! behind the record that was read last, nothing can slip in between: within the window, and as
-//! far as the number of remembered ids goes, a repetition is always recognised.
+//! behind the record that was read last, nothing can slip in between: a repetition is recognised
+//! within the window, as long as no more than [`LOOK_BACK`] events of the scope lie in between.
 
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use auditrelay_ingest_core::recent::Recent;
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_streams::{ReadError, RecordHead, Streams};
 
+/// Ids that a scope remembers: more than are ever read again.
+const REMEMBERED: usize = 16_384;
 /// At most so many events of the past are read again; they may be as many records.
 const LOOK_BACK: u64 = 4_096;
 /// How many times shorter the window becomes when more events lie in it.
@@ -22,6 +24,7 @@ const ATTEMPTS: u32 = 4;
 
 /// How much of the past is known.
 pub(super) struct Past {
+    pub(super) recent: Recent,
     window: Duration,
     needed: bool,
     /// Everything of the window up to here is known; none while nothing is.
@@ -43,8 +46,9 @@ impl Known {
 }
 
 impl Past {
-    pub(super) const fn new(window: Duration) -> Self {
-        Self { window, needed: false, known: None }
+    pub(super) fn new(window: Duration) -> Self {
+        let recent = Recent::new(window, REMEMBERED);
+        Self { recent, window, needed: false, known: None }
     }
 
     /// A request came that may be a repetition: from now on the past is kept known.
@@ -70,19 +74,19 @@ impl Past {
         streams: &Streams,
         scope: Scope,
         tip: Option<&Tip>,
-        (recent, now): (&mut Recent, Timestamp),
+        now: Timestamp,
     ) -> Result<(), ReadError> {
         if !self.needed {
             return Ok(());
         }
         if let Some(tip) = tip {
-            let mut next = self.begin(streams, scope, tip, now).await?;
+            let mut next = Some(self.begin(streams, scope, tip, now).await?);
             for _ in 0..LOOK_BACK {
                 let sequence = next.filter(|sequence| *sequence <= tip.sequence);
                 let Some(sequence) = sequence else { break };
                 let stored = streams.next_record(scope, sequence).await?;
                 next = stored.map(|stored| {
-                    recent.learn(now, &stored.record);
+                    self.recent.learn(now, &stored.record);
                     stored.sequence + 1
                 });
             }
@@ -99,14 +103,15 @@ impl Past {
         scope: Scope,
         tip: &Tip,
         now: Timestamp,
-    ) -> Result<Option<u64>, ReadError> {
+    ) -> Result<u64, ReadError> {
         match self.known {
             Some(known) if tip.last_number.saturating_sub(known.number) <= LOOK_BACK => {
-                Ok(Some(known.sequence + 1))
+                Ok(known.sequence + 1)
             }
             Some(_) | None => {
                 let head = self.begin_of_window(streams, scope, tip, now).await?;
-                Ok(head.map(|head| head.sequence))
+                // A replica that lags may not have the newest records; the last one is known.
+                Ok(head.map_or(tip.sequence, |head| head.sequence))
             }
         }
     }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auditrelay_ingest_core::chain::{self, Resolution, Tip};
-use auditrelay_ingest_core::recent::Recent;
 use auditrelay_ingest_core::record::{Backlog, Load, Outcome, Submission};
 use auditrelay_model::Scope;
 use auditrelay_model::backoff::Backoff;
@@ -30,15 +29,12 @@ const IDLE: Duration = Duration::from_mins(1);
 const BACKOFF: Backoff = Backoff { min: Duration::from_millis(50), max: Duration::from_secs(1) };
 /// A cluster's leader refuses an append while another is on its way: its end shows in a moment.
 const IN_FLIGHT: Duration = Duration::from_millis(5);
-/// Repeatable ids that a scope remembers.
-const REMEMBERED: usize = 16_384;
 
 pub(super) struct Writer {
     scope: Scope,
     shared: Arc<Shared>,
     jobs: mpsc::Receiver<Job>,
     backlog: Backlog<Ticket>,
-    recent: Recent,
     chain: Chain,
     past: Past,
     /// Of the jobs taken in so far.
@@ -59,12 +55,10 @@ enum Fate {
 
 impl Writer {
     pub(super) fn new(scope: Scope, shared: Arc<Shared>, jobs: mpsc::Receiver<Job>) -> Self {
-        let recent = Recent::new(shared.duplicate_window, REMEMBERED);
         Self {
             scope,
             jobs,
             backlog: Backlog::new(shared.max_record),
-            recent,
             chain: Chain::Unknown,
             past: Past::new(shared.duplicate_window),
             last_deadline: Instant::now(),
@@ -138,7 +132,7 @@ impl Writer {
         };
         self.chain = Chain::Known(tip);
         let (streams, now) = (&self.shared.streams, self.shared.clock.now());
-        self.past.learn(streams, self.scope, tip.as_ref(), (&mut self.recent, now)).await?;
+        self.past.learn(streams, self.scope, tip.as_ref(), now).await?;
         Ok(tip)
     }
 
@@ -156,7 +150,7 @@ impl Writer {
     async fn write_once(&mut self, tip: Option<Tip>) {
         // Whoever was answered 503 will come again: storing that too would only make duplicates.
         self.backlog.retain(|ticket| !ticket.reply.is_closed());
-        let taken = self.backlog.take(&self.recent);
+        let taken = self.backlog.take(&self.past.recent);
         answer(taken.answered);
         let Some(mut load) = taken.load else { return };
         let mut record = self.record(&mut load);
@@ -169,7 +163,7 @@ impl Writer {
             Fate::Stored => {
                 self.shared.telemetry.stored(events, bytes, began.elapsed());
                 let now = self.shared.clock.now();
-                answer(load.stored(&record, &mut self.backlog, &mut self.recent, now));
+                answer(load.stored(&record, &mut self.backlog, &mut self.past.recent, now));
             }
             Fate::Failed(failure, reason) => {
                 self.chain = Chain::Unknown;
@@ -261,8 +255,8 @@ impl Writer {
         }
         if load.is_repeatable() {
             let (streams, now) = (&self.shared.streams, self.shared.clock.now());
-            self.past.learn(streams, self.scope, tip.as_ref(), (&mut self.recent, now)).await?;
-            load.withdraw(record, &self.recent);
+            self.past.learn(streams, self.scope, tip.as_ref(), now).await?;
+            load.withdraw(record, &self.past.recent);
             if record.events.is_empty() {
                 return Ok(Met::Stored);
             }

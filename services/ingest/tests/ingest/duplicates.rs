@@ -73,3 +73,17 @@ async fn the_same_key_at_the_same_time_is_stored_once() {
     }
     assert_eq!(world.stored_ids(world.scope()).await.len(), 40);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_recognised_after_the_broker_was_away() {
+    let mut world = World::new().await;
+    let instance = world.instance().await;
+    let first = with_key(&instance, "k", events(2)).await.ids();
+    world.kill_broker().await;
+    assert_eq!(with_key(&instance, "l", events(1)).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    world.start_broker().await;
+    let second = with_key(&instance, "l", events(1)).await.ids();
+    assert_eq!(with_key(&instance, "k", events(2)).await.ids(), first);
+    assert_eq!(with_key(&instance, "l", events(1)).await.ids(), second);
+    assert_eq!(world.stored_ids(world.scope()).await.len(), 3);
+}

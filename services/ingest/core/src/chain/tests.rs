@@ -44,3 +44,15 @@ fn a_record_whose_answer_was_lost_is_found_again() {
     assert_eq!(resolve(mine.id, None), Resolution::Behind);
     assert!(is_earlier_attempt(7, 9) && !is_earlier_attempt(10, 9));
 }
+
+#[test]
+fn a_chain_that_was_erased_begins_a_later_epoch() {
+    let mut record = record(1, 1);
+    let tip = Tip { epoch: u64::MAX / 2, last_number: 7, digest: [7; 32], sequence: 9 };
+    number_behind(Some(&tip), &mut record);
+    number_behind(None, &mut record);
+    assert_eq!((record.epoch, record.first_number), (tip.epoch + 1, 1));
+    let numbered = record.clone();
+    number_behind(None, &mut record);
+    assert_eq!(record, numbered, "the same tip gives the same record");
+}

@@ -117,3 +117,72 @@ fn a_full_request_is_taken_whole() {
     let too_many = format!("[{}]", vec![format!("{{{ACCESS}}}"); 1_001].join(","));
     assert_eq!(rejections(&too_many), [("body".to_owned(), RejectionKind::MaxItems(1_000))]);
 }
+
+/// An admitted event as a draft that names everything it has.
+fn draft(event: &AuditEvent) -> String {
+    let mut draft = serde_json::json!({
+        "type": event.kind().name(), "id": event.id.to_string(), "ts": event.ts.to_string(),
+        "principal_id": event.principal_id, "principal_name": event.principal_name,
+        "actor_id": event.actor_id, "uri": event.uri, "user_agent": event.user_agent,
+        "trace_id": event.trace_id, "kong_initiated": event.platform_initiated,
+    });
+    if let Some(address) = event.client_ip {
+        draft["client_ip"] = address.to_string().into();
+    }
+    let detail = match &event.detail {
+        Detail::Authentication(detail) => serde_json::json!({
+            "authentication_type": detail.method.name(), "outcome": detail.outcome.name(),
+            "successful": detail.success,
+        }),
+        Detail::Authorization(detail) => serde_json::json!({
+            "service": detail.service, "resource": detail.resource, "action": detail.action,
+            "granted": detail.granted,
+        }),
+        Detail::Access(detail) => serde_json::json!({
+            "method": detail.method, "status_code": detail.status_code, "query": detail.query,
+        }),
+    };
+    draft.as_object_mut().unwrap().extend(detail.as_object().unwrap().clone());
+    draft.to_string()
+}
+
+fn details() -> impl Strategy<Value = Detail> {
+    let text = || "\\PC{1,20}";
+    prop_oneof![
+        (0..AuthenticationType::ALL.len(), 0..AuthenticationOutcome::ALL.len(), any::<bool>())
+            .prop_map(|(method, outcome, success)| {
+                let method = AuthenticationType::ALL[method];
+                let outcome = AuthenticationOutcome::ALL[outcome];
+                Detail::Authentication(Authentication { method, outcome, success })
+            }),
+        (text(), text(), text(), any::<bool>()).prop_map(|(service, resource, action, granted)| {
+            Detail::Authorization(Authorization { service, resource, action, granted })
+        }),
+        (text(), 100_u16..600, any::<String>()).prop_map(|(method, status_code, query)| {
+            Detail::Access(Access { method, status_code, query })
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn an_admitted_event_is_what_was_sent(
+        texts in prop::array::uniform5(any::<String>()),
+        (uri, id, client_ip, platform_initiated) in ("/\\PC{0,20}", any::<u128>(), any::<Option<std::net::Ipv6Addr>>(), any::<bool>()),
+        late in 0_i64..86_000_000_000_000,
+        detail in details(),
+    ) {
+        let now = Timestamp::parse_rfc3339("2025-06-18T21:02:36Z").unwrap();
+        let [principal_id, principal_name, actor_id, user_agent, trace_id] = texts;
+        let event = AuditEvent {
+            id: EventId::from_uuid(Uuid::from_u128(id)),
+            ts: Timestamp::from_nanos(now.nanos() - late),
+            principal_id, principal_name, actor_id,
+            client_ip: client_ip.map(|address| std::net::IpAddr::V6(address).to_canonical()),
+            uri, user_agent, trace_id, platform_initiated,
+            traceparent: String::new(),
+            detail,
+        };
+        prop_assert_eq!(one(&draft(&event)).event, event);
+    }
+}
