@@ -15,5 +15,7 @@
 #![expect(clippy::missing_panics_doc, reason = "everything here panics when a test has failed")]
 
 pub mod builders;
+pub mod nats;
 pub mod siem;
+pub mod stack;
 pub mod wait;
