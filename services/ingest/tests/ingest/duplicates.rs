@@ -1,5 +1,9 @@
 //! A repeated request is stored once, whichever instance gets it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use auditrelay_runtime::ids::uuid_v7;
 use reqwest::StatusCode;
 
@@ -86,4 +90,51 @@ async fn a_key_is_recognised_after_the_broker_was_away() {
     assert_eq!(with_key(&instance, "k", events(2)).await.ids(), first);
     assert_eq!(with_key(&instance, "l", events(1)).await.ids(), second);
     assert_eq!(world.stored_ids(world.scope()).await.len(), 3);
+}
+
+/// Every client repeats each request, with its key, on one instance after the other until it is
+/// accepted, while the broker is killed again and again: in the end every event is there once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn repeated_requests_are_stored_exactly_once_while_the_broker_dies() {
+    let mut world = World::new().await;
+    let instances = Arc::new([world.instance().await, world.instance().await]);
+    let done = Arc::new(AtomicBool::new(false));
+    let spawn = |client: usize| {
+        let (instances, done) = (Arc::clone(&instances), Arc::clone(&done));
+        tokio::spawn(async move {
+            let (mut accepted, mut request) = (Vec::new(), 0);
+            while !done.load(Ordering::SeqCst) {
+                request += 1;
+                let (key, body) = (format!("{client}-{request}"), events(1 + request % 3));
+                let mut turn = client;
+                accepted.extend(loop {
+                    let answer = with_key(&instances[turn % 2], &key, body.clone()).await;
+                    if answer.status == StatusCode::ACCEPTED {
+                        break answer.ids();
+                    }
+                    turn += 1;
+                });
+            }
+            accepted
+        })
+    };
+    let clients: Vec<_> = (0..8).map(spawn).collect();
+    for downtime in [100, 3_500, 800, 3_100] {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        world.kill_broker().await;
+        tokio::time::sleep(Duration::from_millis(downtime)).await;
+        world.start_broker().await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    done.store(true, Ordering::SeqCst);
+    let mut accepted = Vec::new();
+    for client in clients {
+        accepted.extend(client.await.unwrap());
+    }
+    let mut stored = world.stored_ids(world.scope()).await;
+    accepted.sort_unstable();
+    stored.sort_unstable();
+    assert!(accepted.len() > 100, "{}", accepted.len());
+    assert_eq!(stored.len(), accepted.len());
+    assert_eq!(stored, accepted);
 }
