@@ -19,7 +19,6 @@ use axum::extract::{Request, State};
 use axum::routing::post;
 use bytes::Bytes;
 use futures::future::join_all;
-use http::HeaderMap;
 use tokio::time::Instant;
 
 use crate::appender::{Appender, Failure, Stored};
@@ -64,7 +63,7 @@ async fn accept(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<A
     let (head, body) = request.into_parts();
     let producer = ingest.producers.authenticate(&head.headers, ingest.clock.now()).await?;
     let (media, encoding) = media::of(&head.headers)?;
-    let (body, share) = ingest.body(&head.headers, body, encoding).await?;
+    let (body, share) = ingest.body(body, encoding).await?;
     let key = media::idempotency_key(&head.headers)?;
     let admitted = ingest.admitted(producer, media, body).await?;
     let answer = ingest.store(admitted, key, began).await;
@@ -74,12 +73,7 @@ async fn accept(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<A
 
 impl Ingest {
     /// The unpacked body, and its share of the memory that all requests may use.
-    async fn body(
-        &self,
-        headers: &HeaderMap,
-        body: Body,
-        encoding: Encoding,
-    ) -> Result<(Bytes, Share), Problem> {
+    async fn body(&self, body: Body, encoding: Encoding) -> Result<(Bytes, Share), Problem> {
         let (max, hint) = (self.config.max_body, body.size_hint());
         let announced = usize::try_from(hint.lower()).unwrap_or(usize::MAX);
         if announced > max {
@@ -88,7 +82,6 @@ impl Ingest {
         let expected = if hint.exact().is_some() { announced } else { max };
         let mut share = self.room.share(expected).await?;
         let body = auditrelay_runtime::http::body(body, max, self.config.body_timeout).await?;
-        tracing::trace!(bytes = body.len(), headers = headers.len(), "body read");
         let body = match encoding {
             Encoding::Identity => body,
             Encoding::Gzip => self.unpacked(body, expected, &mut share).await?,

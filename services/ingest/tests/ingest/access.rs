@@ -6,6 +6,7 @@ use auditrelay_model::clock::Clock;
 use auditrelay_model::config::ConfigChange;
 use auditrelay_model::token::Role;
 use auditrelay_runtime::clock::SystemClock;
+use auditrelay_runtime::telemetry::LogFormat;
 use reqwest::StatusCode;
 
 use crate::support::{Answer, Instance, VIEWER, World, events};
@@ -46,4 +47,27 @@ async fn a_token_works_as_soon_as_it_is_issued_and_not_long_after_it_is_revoked(
         tries += 1;
         assert!(tries < 100, "still accepted");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_and_a_problem_carry_the_trace_of_their_request() {
+    // Fails where another test of this process has installed it already, which is as good.
+    let _ = auditrelay_runtime::telemetry::init("test", LogFormat::Json, "off");
+    let world = World::new().await;
+    let instance = world.instance().await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let traced = |body: String| {
+        let parent = format!("00-{trace}-b7ad6b7169203331-01");
+        instance.request(body).header("traceparent", parent).send()
+    };
+    Answer::of(traced(events(1)).await.unwrap()).await.ids();
+    let records = world.records(world.scope()).await;
+    let event = &records[0].record.events[0];
+    assert!(event.traceparent.starts_with(&format!("00-{trace}-")), "{}", event.traceparent);
+    let problem = Answer::of(traced("[]".to_owned()).await.unwrap()).await;
+    assert_eq!(problem.body["instance"], format!("kong:trace:{trace}"));
+    let metrics = instance.context.metrics.encode();
+    let counted = r#"auditrelay_ingest_events_total{kind="authorization",outcome="accepted"} 1"#;
+    assert!(metrics.contains(counted), "{metrics}");
+    assert!(metrics.contains(r#"auditrelay_ingest_rejections_total{rule="min"} 1"#), "{metrics}");
 }
