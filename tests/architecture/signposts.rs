@@ -41,22 +41,17 @@ fn the_readme_of_each_service_answers_six_questions() {
 fn the_table_of_settings_is_the_code() {
     let mut findings = Vec::new();
     for service in services() {
-        let code = format!("services/{service}/src/config.rs");
-        if !exists(&code) {
-            continue;
-        }
+        let rooms = ["config", "process"].map(|room| format!("services/{service}/src/{room}.rs"));
+        let rooms = rooms.into_iter().filter(|path| exists(path));
+        let code = rooms.flat_map(|path| keys_of_the_code(&read(&path))).collect();
         let path = format!("services/{service}/README.md");
-        let written = keys_of_the_table(&read(&path));
-        let read = keys_of_the_code(&read(&code));
-        findings.extend(
-            read.difference(&written)
-                .map(|key| format!("{path} lacks `{key}`, which {code} reads")),
-        );
-        findings.extend(
-            written
-                .difference(&read)
-                .map(|key| format!("{path} lists `{key}`, which {code} does not read")),
-        );
+        let table = keys_of_the_table(&read(&path));
+        findings.extend(missing(
+            &table,
+            &code,
+            &format!("{path} lacks, though the code reads it,"),
+        ));
+        findings.extend(missing(&code, &table, &format!("{path} lists, though no code reads it,")));
     }
     none_of(
         &findings,
@@ -101,6 +96,11 @@ fn the_map_lists_every_decision() {
     let missing: Vec<_> =
         pages.filter(|name| !map.contains(&format!("decisions/{name}"))).collect();
     none_of(&missing, "List the decision in services/README.md.");
+}
+
+/// What is only in the second set.
+fn missing(from: &BTreeSet<String>, among: &BTreeSet<String>, what: &str) -> Vec<String> {
+    among.difference(from).map(|key| format!("{what} `{key}`")).collect()
 }
 
 fn keys_of_the_table(readme: &str) -> BTreeSet<String> {
