@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Tokens;
 use crate::config::Config;
+use crate::limit::Limit;
 use crate::problems;
 use crate::telemetry::{Changed, Telemetry};
 
@@ -37,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) tokens: Tokens,
     pub(crate) telemetry: Telemetry,
     pub(crate) jwks: Jwks,
+    pub(crate) replay_limit: Limit<Scope>,
     clock: Arc<dyn Clock>,
     sealing: SealingKeys,
     random: SystemRandom,
@@ -66,6 +68,7 @@ impl Api {
             tokens: Tokens::default(),
             telemetry,
             jwks: signing.jwks(),
+            replay_limit: Limit::default(),
             clock: Arc::clone(&context.clock),
             sealing,
             random: SystemRandom::new(),

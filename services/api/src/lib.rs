@@ -14,6 +14,7 @@ mod api;
 mod auth;
 pub mod config;
 mod http;
+mod limit;
 mod problems;
 pub mod service;
 mod telemetry;

@@ -1,5 +1,7 @@
 //! The API as its clients call it: over HTTP, against a real nats-server.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is test code")]
+
 #[path = "api/support.rs"]
 mod support;
 

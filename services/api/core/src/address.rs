@@ -44,7 +44,11 @@ pub fn is_public(address: IpAddr) -> bool {
         // Only 2000::/3 is handed out; everything else (mapped, translated, local, multicast) is
         // another way to write something that must not be called.
         IpAddr::V6(address) => {
-            GLOBAL_V6.contains(&address) && !RESERVED_V6.iter().any(|net| net.contains(&address))
+            let [.., flags, isatap, _, _] = address.segments();
+            // ISATAP hides an IPv4 address in the host part of any prefix.
+            let hides_v4 = matches!(flags, 0 | 0x200) && isatap == 0x5efe;
+            let reserved = RESERVED_V6.iter().any(|net| net.contains(&address));
+            GLOBAL_V6.contains(&address) && !reserved && !hides_v4
         }
     }
 }
@@ -53,8 +57,8 @@ const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
 }
 
-const fn v6(a: u16, b: u16, prefix: u8) -> Ipv6Net {
-    Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), prefix)
+const fn v6(a: u16, b: u16, c: u16, prefix: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), prefix)
 }
 
 /// IANA's special-purpose registry, multicast and the reserved top.
@@ -63,12 +67,17 @@ const RESERVED_V4: &[Ipv4Net] = &[
     v4(10, 0, 0, 0, 8),
     v4(100, 64, 0, 0, 10),
     v4(127, 0, 0, 0, 8),
+    // A public address at which a cloud's machines find its wire server.
+    v4(168, 63, 129, 16, 32),
     v4(169, 254, 0, 0, 16),
     v4(172, 16, 0, 0, 12),
     v4(192, 0, 0, 0, 24),
     v4(192, 0, 2, 0, 24),
+    v4(192, 31, 196, 0, 24),
+    v4(192, 52, 193, 0, 24),
     v4(192, 88, 99, 0, 24),
     v4(192, 168, 0, 0, 16),
+    v4(192, 175, 48, 0, 24),
     v4(198, 18, 0, 0, 15),
     v4(198, 51, 100, 0, 24),
     v4(203, 0, 113, 0, 24),
@@ -76,11 +85,16 @@ const RESERVED_V4: &[Ipv4Net] = &[
     v4(240, 0, 0, 0, 4),
 ];
 
-const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 3);
+const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 0, 3);
 
-/// Inside `2000::/3`: Teredo and its neighbours, documentation, 6to4.
-const RESERVED_V6: &[Ipv6Net] =
-    &[v6(0x2001, 0, 23), v6(0x2001, 0x0db8, 32), v6(0x2002, 0, 16), v6(0x3fff, 0, 20)];
+/// Inside `2000::/3`: Teredo and its neighbours, documentation, 6to4, AS112.
+const RESERVED_V6: &[Ipv6Net] = &[
+    v6(0x2001, 0, 0, 23),
+    v6(0x2001, 0x0db8, 0, 32),
+    v6(0x2002, 0, 0, 16),
+    v6(0x2620, 0x4f, 0x8000, 48),
+    v6(0x3fff, 0, 0, 20),
+];
 
 #[cfg(test)]
 mod tests {
@@ -121,6 +135,9 @@ mod tests {
             "2001:db8::1",
             "3fff::1",
             "::5efe:7f00:1",
+            "2600::5efe:7f00:1",
+            "2620:4f:8000::1",
+            "168.63.129.16",
         ] {
             assert!(!is_public(address.parse().unwrap()), "{address}");
         }

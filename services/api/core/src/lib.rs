@@ -18,6 +18,7 @@ pub mod destination;
 pub mod endpoint;
 pub mod fault;
 pub mod filter;
+pub mod limit;
 pub mod organization;
 pub mod page;
 pub mod portal;

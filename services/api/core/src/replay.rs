@@ -2,13 +2,14 @@
 
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::delivery::LaneState;
-use auditrelay_model::id::PortalId;
+use auditrelay_model::id::{JobId, PortalId};
 use auditrelay_model::replay::{Job, Phase, Progress};
 use auditrelay_model::scope::Scope;
 use auditrelay_model::timestamp::TimestampError;
 use auditrelay_model::window::WindowError;
 use auditrelay_model::{Timestamp, Window};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::body::{Given, Reader, Unknown};
 use crate::command::Denial;
@@ -49,6 +50,21 @@ fn time(reader: &mut Reader, field: &'static str) -> Option<Timestamp> {
         Err(TimestampError::OutOfRange) => reader.fault(field, OUTSIDE),
     }
     None
+}
+
+/// The id of the job that a request with this `Idempotency-Key` makes: always the same, so that a
+/// repeated request finds its own job.
+pub fn job_of_key(scope: Scope, key: &str) -> JobId {
+    let digest: [u8; 32] = Sha256::new()
+        .chain_update(b"auditrelay replay job\0")
+        .chain_update(scope.to_string())
+        .chain_update(b"\0")
+        .chain_update(key)
+        .finalize()
+        .into();
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    JobId::from_uuid(uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }
 
 /// Whether a job may be configured: its webhook must be there and switched on.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auditrelay_api_core::authz::Ask;
-use auditrelay_api_core::replay::{View, check_webhook, parse_window};
+use auditrelay_api_core::replay::{View, check_webhook, job_of_key, parse_window};
 use auditrelay_model::Scope;
 use auditrelay_model::id::{JobId, PortalId};
 use auditrelay_model::replay::Job;
@@ -11,7 +11,7 @@ use auditrelay_runtime::problem::Problem;
 use auditrelay_runtime::{ids, telemetry};
 use auditrelay_streams::{ReplayAction, ReplayCommand, ReplayReply};
 use axum::extract::Request;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use super::request::{self, Id, organization_scope, portal_scope};
 use super::response::{Answer, json, ok};
@@ -21,6 +21,8 @@ use crate::problems;
 
 /// How long the replay-scheduler may take to decide.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+/// A longer `Idempotency-Key` is none.
+const KEY_BYTES_MAX: usize = 255;
 
 pub(super) async fn get(signed: Signed) -> Answer {
     let (scope, _) = organization_scope(&signed, Ask::ReadConfig)?;
@@ -48,14 +50,32 @@ pub(super) async fn put_of_portal(
 
 /// The window first, then the webhook, then the scheduler's own decision.
 async fn configure(signed: &Signed, scope: Scope, request: Request) -> Answer {
+    let key = idempotency_key(request.headers());
     let body = request::json(request).await?;
     let window = parse_window(&body, signed.api.now());
     let window = window.map_err(|faults| problems::invalid(&faults))?;
     let config = signed.api.read(scope.org()).await?;
     check_webhook(&config, scope).map_err(|denial| problems::denied(&denial))?;
-    let job = JobId::from_uuid(ids::uuid_v7());
-    let job = command(signed, scope, job, ReplayAction::Configure { window }).await?;
+    let new = match key {
+        None => JobId::from_uuid(ids::uuid_v7()),
+        Some(key) => {
+            let id = job_of_key(scope, &key);
+            let current = signed.api.job(scope).await?;
+            if current.as_ref().as_ref().is_some_and(|job| job.id == id) {
+                return Ok(json(StatusCode::ACCEPTED, &View::of((*current).as_ref())));
+            }
+            id
+        }
+    };
+    let limited = signed.api.replay_limit.take(scope, signed.api.now());
+    limited.map_err(Problem::too_many_requests)?;
+    let job = command(signed, scope, new, ReplayAction::Configure { window }).await?;
     Ok(json(StatusCode::ACCEPTED, &View::of(job.as_ref())))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Option<String> {
+    let key = headers.get("idempotency-key")?.to_str().ok()?;
+    (!key.is_empty() && key.len() <= KEY_BYTES_MAX).then(|| key.to_owned())
 }
 
 /// Asks the scheduler and reads what came of it.

@@ -10,7 +10,7 @@ use auditrelay_streams::{Projection, ReplayAction, ReplayCommand, ReplayFold, Re
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::World;
+use crate::support::{Answer, World};
 
 const PATH: &str = "/v3/audit-log-replay-job";
 
@@ -178,4 +178,31 @@ async fn windows_are_checked_before_anybody_is_asked() {
     alone.expect(503);
     assert_eq!(alone.headers["retry-after"], "5");
     assert_eq!(api.get(PATH).await.expect(200)["status"], "unconfigured");
+}
+
+#[tokio::test]
+async fn a_repeated_request_is_the_same_job_and_a_flood_is_stopped() {
+    let (world, api) = World::admin().await;
+    let scheduler = Scheduler::start(&world).await;
+    let destination = api.destination("d").await;
+    let on = json!({"audit_log_destination_id": destination, "enabled": true});
+    api.patch("/v3/audit-log-webhook", &on).await.expect(200);
+    let body = window(1).to_string();
+    let put = || {
+        let request = api.request(Method::PUT, PATH).bearer_auth(&api.token);
+        let request = request.header("content-type", "application/json");
+        request.header("idempotency-key", "the same").body(body.clone())
+    };
+    let first = Answer::of(put()).await.expect(202);
+    assert_eq!(Answer::of(put()).await.expect(202), first);
+    assert_eq!(scheduler.commands.lock().unwrap().len(), 1);
+    let mut last = api.put(PATH, &window(1)).await;
+    for _ in 0..200 {
+        if last.status != 202 {
+            break;
+        }
+        last = api.put(PATH, &window(1)).await;
+    }
+    last.expect(429);
+    assert!(last.headers.contains_key("retry-after"));
 }

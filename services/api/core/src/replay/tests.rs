@@ -1,5 +1,5 @@
 use auditrelay_model::delivery::Totals;
-use auditrelay_model::id::JobId;
+use auditrelay_model::id::{JobId, OrgId};
 use auditrelay_model::replay::{Failure, Plan};
 use serde_json::json;
 use uuid::Uuid;
@@ -122,4 +122,12 @@ fn a_cancel_request_is_ours_and_strict() {
     let faults = CancelRequest::parse(br#"{"portal_id":"x","why":"y","reason":" "}"#).unwrap_err();
     let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
     assert_eq!(fields, ["portal_id", "reason", "why"]);
+}
+
+#[test]
+fn a_repeated_request_means_the_same_job() {
+    let scope = |org| Scope::Organization(OrgId::from_uuid(Uuid::from_u128(org)));
+    assert_eq!(job_of_key(scope(1), "k"), job_of_key(scope(1), "k"));
+    assert_ne!(job_of_key(scope(1), "k"), job_of_key(scope(1), "l"));
+    assert_ne!(job_of_key(scope(1), "k"), job_of_key(scope(2), "k"));
 }
