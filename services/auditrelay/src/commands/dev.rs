@@ -85,7 +85,6 @@ fn default_data() -> PathBuf {
 fn tell(system: &System, data: &Path, output: Output) {
     let System { url, admin, tokens, .. } = system;
     let url = url.as_str().trim_end_matches('/');
-    let jwks = format!("{url}/v2/audit-log-webhook/jwks.json");
     if output == Output::Json {
         output::json(&json!({
             "url": url,
@@ -94,7 +93,7 @@ fn tell(system: &System, data: &Path, output: Output) {
             "organization": tokens.organization,
             "admin_token": tokens.admin,
             "producer_token": tokens.producer,
-            "jwks": jwks,
+            "jwks": format!("{url}/v2/audit-log-webhook/jwks.json"),
         }));
         return;
     }
@@ -115,7 +114,7 @@ fn tell(system: &System, data: &Path, output: Output) {
     output::line(&format!(
         "Try, in another terminal:\n\n  \
          export AUDITRELAY_URL={url} AUDITRELAY_TOKEN={}\n  \
-         auditrelay listen --jwks {jwks}\n  \
+         auditrelay listen --connect\n  \
          auditrelay send --count 100\n",
         tokens.admin,
     ));

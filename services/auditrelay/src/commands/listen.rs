@@ -1,32 +1,54 @@
 //! `listen`: a SIEM on this machine.
 
+mod connect;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use auditrelay_model::destination::LogFormat;
+use auditrelay_model::id::PortalId;
 use http::StatusCode;
 use url::Url;
 
+use self::connect::Connection;
+use crate::client::{Client, ServerArgs};
 use crate::failure::Failure;
 use crate::output::{self, Output};
 use crate::receiver::{Keys, Ledger, Receiver, ReceiverOptions};
 
 const EXAMPLES: &str = "\
 Examples:
-  auditrelay listen
-  auditrelay listen --authorization 'Splunk 1234' \\
-      --jwks http://127.0.0.1:8080/v2/audit-log-webhook/jwks.json
+  auditrelay listen --connect               until Ctrl-C the webhook sends here
+  auditrelay listen --connect --portal 3e551b39-… --format cef
+  auditrelay listen --authorization 'Splunk 1234'
   auditrelay listen --store events.log      on disk before it is answered
   auditrelay listen --status 503            refuse everything, to see what happens
 
-Point a destination at http://127.0.0.1:19090/audit-logs.
-Ctrl-C ends it with a summary; the exit code is 1 when a signature did not hold.";
+Without --connect, point a destination at http://127.0.0.1:19090/audit-logs yourself. --connect
+needs an admin's $AUDITRELAY_TOKEN, makes a destination, binds the webhook, verifies signatures,
+and removes both again. Ctrl-C ends it with a summary; the exit code is 1 when a signature did not hold.";
 
 /// How to listen.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ListenArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+
+    /// Let the webhook send here for as long as this runs
+    #[arg(long)]
+    connect: bool,
+
+    /// With --connect: the portal whose webhook is meant; without it the organization's own
+    #[arg(long, value_name = "ID", requires = "connect")]
+    portal: Option<PortalId>,
+
+    /// With --connect: how events are written: json, cef or cps
+    #[arg(long, default_value = "json", value_parser = format)]
+    format: LogFormat,
+
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:19090", value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -52,6 +74,10 @@ pub(crate) struct ListenArgs {
     status: StatusCode,
 }
 
+fn format(text: &str) -> Result<LogFormat, String> {
+    LogFormat::from_name(text).ok_or_else(|| "expected json, cef or cps".to_owned())
+}
+
 fn path(text: &str) -> Result<String, String> {
     if text.starts_with('/') && !text.contains(['{', '}', '?', '#']) {
         return Ok(text.to_owned());
@@ -69,20 +95,37 @@ fn status(text: &str) -> Result<StatusCode, String> {
 
 /// Receives until Ctrl-C.
 pub(crate) async fn run(args: ListenArgs, output: Output) -> Result<ExitCode, Failure> {
-    let keys = args.jwks.map(Keys::at).transpose().map_err(anyhow::Error::from)?;
+    let client = args.connect.then(|| Client::from_args(&args.server)).transpose()?;
+    let authorization =
+        args.authorization.or_else(|| args.connect.then(connect::random_authorization));
+    let published = args.server.url.join("/v2/audit-log-webhook/jwks.json").ok();
+    let jwks = args.jwks.or_else(|| published.filter(|_| args.connect));
     let options = ReceiverOptions {
         path: args.path,
-        authorization: args.authorization,
+        authorization: authorization.clone(),
         status: args.status,
-        keys,
+        keys: jwks.map(Keys::at).transpose().map_err(anyhow::Error::from)?,
         echo: output == Output::Text && args.store.is_none(),
         store: args.store,
         latency: Duration::ZERO,
     };
     let place = args.listen.to_string();
     let receiver = Receiver::start(args.listen, options).await.map_err(Failure::io(place))?;
-    output::note(&format!("listening on {} (Ctrl-C ends)", receiver.endpoint()));
+    let endpoint = receiver.endpoint();
+    let connection = match client {
+        None => None,
+        Some(client) => {
+            let authorization = authorization.unwrap_or_default();
+            let wanted = connect::destination(&endpoint, &authorization, args.format);
+            Some(Connection::make(client, args.portal, wanted).await?)
+        }
+    };
+    output::note(&format!("listening on {endpoint} (Ctrl-C ends)"));
     super::interrupted().await.map_err(Failure::io("signals"))?;
+    // Unbound while it still listens: the last request must not meet a closed door.
+    if let Some(connection) = connection {
+        connection.remove().await;
+    }
     let ledger = receiver.stop().await;
     Ok(tell(&ledger, output))
 }

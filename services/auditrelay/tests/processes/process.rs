@@ -1,8 +1,9 @@
 //! Runs the real binary and reads what it said.
-#![expect(clippy::unwrap_used, reason = "a step of a test that cannot be taken fails it")]
 
+use std::io::Read;
 use std::net::SocketAddr;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// What the commands show a server; it must never come out again.
 pub(crate) const TOKEN: &str = "art_never-to-be-seen";
@@ -16,7 +17,7 @@ pub(crate) fn command(args: &[&str]) -> Command {
         .env("AUDITRELAY_TOKEN", TOKEN)
         .env("AUDITRELAY_PLATFORM_TOKEN", TOKEN)
         .env_remove("NO_COLOR")
-        .stdin(std::process::Stdio::null());
+        .stdin(Stdio::null());
     command
 }
 
@@ -48,4 +49,73 @@ pub(crate) fn json(output: &Output) -> serde_json::Value {
 /// An address of this machine where nobody listens.
 pub(crate) fn closed_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A process that is killed when a test ends, however it ends.
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Starts it with its output thrown away.
+    pub(crate) fn start(mut command: Command) -> Self {
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Starts it with its stdout to be read.
+    pub(crate) fn piped(mut command: Command) -> Self {
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// The next line of its stdout.
+    pub(crate) fn line(&mut self) -> String {
+        // Byte by byte: what follows belongs to the next reader.
+        let stdout = self.0.stdout.as_mut().unwrap();
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while stdout.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+            line.extend_from_slice(&byte);
+        }
+        String::from_utf8(line).unwrap()
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Asks it to end.
+    pub(crate) fn terminate(&self) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Ends it without asking.
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Its exit code, once it has ended; none when it does not within the time.
+    pub(crate) fn wait(&mut self, within: Duration) -> Option<i32> {
+        let deadline = Instant::now() + within;
+        while Instant::now() < deadline {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        None
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail when it has ended, which is what is wanted.
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
 }

@@ -138,3 +138,12 @@ fn no_colours_without_a_terminal() {
         assert!(!(stdout(&output) + &stderr(&output)).contains('\u{1b}'), "{args:?}");
     }
 }
+
+#[test]
+fn listening_where_somebody_listens_is_74() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = auditrelay(&["listen", "--listen", &address]);
+    assert_eq!(code(&output), 74, "{}", stderr(&output));
+    assert!(stderr(&output).contains(&address), "{}", stderr(&output));
+}

@@ -102,7 +102,7 @@ impl Account {
     /// For people.
     pub(super) fn table(&self, paint: Paint) -> String {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::UTF8_BORDERS_ONLY);
         table.set_header(["events", "first SIEM", "new SIEM"]);
         let rows = ROWS.iter().zip(self.first.rows()).zip(self.second.rows());
         for ((name, first), second) in rows {

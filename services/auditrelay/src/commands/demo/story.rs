@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use auditrelay_model::Clock;
 use auditrelay_model::id::PortalId;
+use auditrelay_model::{Clock, Timestamp};
 use auditrelay_runtime::clock::SystemClock;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -144,8 +144,9 @@ impl Scene {
         let waiting = traffic.accepted();
         let held = receiver.with_ledger(|ledger| ledger.lines);
         stage.say(&format!(
-            "{waiting} events are accepted and on disk, {held} are delivered: they wait"
+            "{waiting} events are accepted and on disk, {held} are delivered: they wait."
         ));
+        stage.say("A wrong token is for people to mend, so it is not tried over and over.");
         Ok(u64::try_from(waiting).unwrap_or(u64::MAX))
     }
 
@@ -161,6 +162,7 @@ impl Scene {
         let path = format!("/v3/audit-log-destinations/{destination}");
         let token = json!({ "authorization": FIRST_TOKEN });
         stage.call(&self.admin, Method::PATCH, &path, Some(token)).await?;
+        stage.say("The change itself makes the lane try again, from the event where it stopped.");
         self.until_status("active").await?;
         let accepted = traffic.finish().await?;
         self.wait_for(receiver, &accepted).await;
@@ -183,13 +185,14 @@ impl Scene {
         let path = format!("/v3/portals/{}/audit-log-replay-job", self.portal);
         let now = SystemClock.now();
         let window = json!({ "start_at": (now - HOUR).to_string(), "end_at": now.to_string() });
-        let job = stage.call(admin, Method::PUT, &path, Some(window.clone())).await?;
+        stage.say("It runs beside the live events and sends what was stored, in its order.");
+        let job = stage.call(admin, Method::PUT, &path, Some(window)).await?;
         let state = job.get("status").and_then(Value::as_str).unwrap_or("unknown");
         let mut sightings = Sightings::beginning_with(state);
         loop {
             let job = sightings.next(admin, self.portal).await?;
             if job.state == "running" {
-                self.second_wish(&path, &window).await?;
+                self.second_wish(&path, now).await?;
             }
             if job.is_ended() {
                 break;
@@ -211,12 +214,14 @@ impl Scene {
         Ok(sightings)
     }
 
-    /// A running job refuses another window.
-    async fn second_wish(&self, path: &str, window: &Value) -> Result<(), Failure> {
-        let (_, answer) =
-            self.stage.ask(&self.admin, Method::PUT, path, Some(window.clone())).await?;
+    /// A running job refuses another window. Should it just have ended, the new job finds that
+    /// window empty and ends at once.
+    async fn second_wish(&self, path: &str, now: Timestamp) -> Result<(), Failure> {
+        let (start, end) = (now - 2 * HOUR, now - HOUR);
+        let window = json!({ "start_at": start.to_string(), "end_at": end.to_string() });
+        let (_, answer) = self.stage.ask(&self.admin, Method::PUT, path, Some(window)).await?;
         if answer.status == StatusCode::CONFLICT {
-            self.stage.say("… while it runs, another request is refused");
+            self.stage.say("While it runs, a request for another window is refused.");
         }
         Ok(())
     }
