@@ -46,7 +46,7 @@ pub struct Coverage {
 /// Something threatens the seven days.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Risk {
-    /// "storage" or "expiry".
+    /// "storage", "hole" or "expiry".
     #[prost(string, tag = "1")]
     pub kind: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]

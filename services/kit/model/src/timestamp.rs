@@ -45,7 +45,7 @@ impl Timestamp {
 
     /// Seconds only, as log lines want it: `2025-06-18T21:02:36Z`.
     pub fn to_rfc3339_seconds(self) -> String {
-        Self(self.0.div_euclid(1_000_000_000) * 1_000_000_000).to_string()
+        Self(self.0.div_euclid(1_000_000_000).saturating_mul(1_000_000_000)).to_string()
     }
 
     /// The distance from `earlier`, or zero when that is later.

@@ -23,7 +23,7 @@ pub enum RetentionFact {
     Coverage(StreamState),
     /// Something threatens the seven days.
     Risk {
-        /// `storage` or `expiry`.
+        /// `storage`, `hole` or `expiry`.
         kind: String,
         /// In words.
         detail: String,
