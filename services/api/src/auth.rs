@@ -87,25 +87,32 @@ async fn find(api: &Api, digest: &TokenDigest) -> Result<Option<Caller>, Problem
     if is_platform(api.config.platform_token.as_ref(), digest) {
         return Ok(Some(Caller::Platform));
     }
-    if let Some(found) = known(api, digest) {
-        return Ok(found);
+    let mut candidate = api.tokens.candidate(api, digest);
+    if candidate.is_none() {
+        catch_up(api).await?;
+        candidate = api.tokens.candidate(api, digest);
     }
-    catch_up(api).await?;
-    Ok(known(api, digest).flatten())
+    match candidate {
+        Some((org, id)) => member(api, digest, org, id).await,
+        None => Ok(None),
+    }
 }
 
 fn is_platform(token: Option<&Secret>, digest: &TokenDigest) -> bool {
     token.is_some_and(|token| token::is_same(digest, token))
 }
 
-/// None when the token is not known here; `Some(None)` when it is known and does not count.
-#[expect(clippy::option_option, reason = "two different kinds of no, used at once")]
-fn known(api: &Api, digest: &TokenDigest) -> Option<Option<Caller>> {
-    let (org, id) = api.tokens.candidate(api, digest)?;
-    let config = api.configs.get(&org).state;
+/// The token's holder, if it counts now: a revocation that was answered anywhere counts here.
+async fn member(
+    api: &Api,
+    digest: &TokenDigest,
+    org: OrgId,
+    id: TokenId,
+) -> Result<Option<Caller>, Problem> {
+    let config = api.read(org).await?;
     let token = config.tokens.get(&id).filter(|token| token.sha256 == *digest);
     let valid = token.filter(|token| token::is_valid(token, api.now()));
-    Some(valid.map(|token| Caller::Member { org, token: id, role: token.role }))
+    Ok(valid.map(|token| Caller::Member { org, token: id, role: token.role }))
 }
 
 impl Tokens {

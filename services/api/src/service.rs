@@ -16,6 +16,8 @@ use crate::http;
 
 /// The name under which this service says whether it is ready.
 const PART: &str = "api";
+/// How often readiness is looked at again.
+const LOOK: Duration = Duration::from_secs(1);
 /// How soon to try again to catch up.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
@@ -32,7 +34,7 @@ pub async fn router(config: Config, streams: Streams, context: Context) -> anyho
     let api = Api::new(config, streams, &context)?;
     let router = layer(http::router(api.clone()), PART);
     let drain = context.drain.clone();
-    drain.spawn(PART, get_ready(api, context));
+    drain.spawn(PART, watch(api, context));
     Ok(router)
 }
 
@@ -49,7 +51,8 @@ pub async fn start(config: Config, streams: Streams, context: Context) -> anyhow
     Ok(Running { address })
 }
 
-async fn get_ready(api: Api, context: Context) {
+/// Says that the API is ready once it knows what the broker knows, and while it is connected.
+async fn watch(api: Api, context: Context) {
     let stop = context.drain.soft.clone();
     let needed = [StreamName::Config, StreamName::Replay, StreamName::Delivery];
     if !api.streams.wait_for(&needed, &stop).await {
@@ -66,5 +69,13 @@ async fn get_ready(api: Api, context: Context) {
             () = tokio::time::sleep(AGAIN_AFTER) => {}
         }
     }
-    context.readiness.set(PART, Ok(()));
+    while !stop.is_cancelled() {
+        let connected = api.streams.is_connected();
+        let lost = || "the connection to the broker is lost".to_owned();
+        context.readiness.set(PART, connected.then_some(()).ok_or_else(lost));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
 }

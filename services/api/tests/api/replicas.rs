@@ -27,6 +27,21 @@ async fn what_one_replica_answered_the_other_shows_at_once() {
 }
 
 #[tokio::test]
+async fn a_token_that_one_replica_revoked_ends_on_the_other() {
+    let world = World::new().await;
+    let (one, other) = (world.api().await, world.api().await);
+    let org = one.organization("Acme").await;
+    let path = format!("/v1/organizations/{org}/tokens");
+    for _ in 0..20 {
+        let made = one.post(&path, &json!({"name": "t", "role": "admin"})).await.expect(201);
+        let holder = other.with_token(made["token"].as_str().unwrap());
+        holder.get("/v3/portals").await.expect(200);
+        one.delete(&format!("{path}/{}", made["id"].as_str().unwrap())).await.expect(204);
+        holder.get("/v3/portals").await.expect(401);
+    }
+}
+
+#[tokio::test]
 async fn racing_writers_never_mix_and_names_stay_unique() {
     let world = World::new().await;
     let (one, other) = (world.api().await, world.api().await);

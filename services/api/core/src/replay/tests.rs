@@ -1,6 +1,6 @@
-use auditrelay_model::delivery::Totals;
+use auditrelay_model::delivery::{LaneState, Totals};
 use auditrelay_model::id::{JobId, OrgId};
-use auditrelay_model::replay::{Failure, Plan};
+use auditrelay_model::replay::{Failure, Job, Phase, Plan, Progress};
 use serde_json::json;
 use uuid::Uuid;
 
