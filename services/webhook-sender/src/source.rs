@@ -21,6 +21,8 @@ pub(crate) struct Source {
     kind: Kind,
     reader: Option<Reader>,
     pulled: VecDeque<Pulled>,
+    /// Nothing was behind the last record that was pulled, and nobody was told yet.
+    at_end: bool,
 }
 
 enum Kind {
@@ -41,7 +43,7 @@ impl Source {
     }
 
     fn new(streams: Streams, scope: Scope, kind: Kind) -> Self {
-        Self { streams, scope, kind, reader: None, pulled: VecDeque::new() }
+        Self { streams, scope, kind, reader: None, pulled: VecDeque::new(), at_end: false }
     }
 
     /// The next record, read from `sequence` on when the reader is new; none when everything there
@@ -50,6 +52,9 @@ impl Source {
         loop {
             if let Some(next) = self.pulled.pop_front() {
                 return Some(next);
+            }
+            if std::mem::take(&mut self.at_end) {
+                return None;
             }
             match self.pull(sequence).await {
                 Ok(true) => return None,
@@ -71,13 +76,17 @@ impl Source {
             let reader = open(&self.streams, self.scope, &self.kind, sequence).await?;
             self.reader.insert(reader)
         };
-        self.pulled.extend(reader.next(TOGETHER, SILENCE).await?);
-        Ok(self.pulled.is_empty() && reader.pending().unwrap_or(0) == 0)
+        let pulled = reader.next(TOGETHER, SILENCE).await?;
+        let nothing_more = reader.pending().unwrap_or(0) == 0;
+        self.at_end = nothing_more && !pulled.is_empty();
+        self.pulled.extend(pulled);
+        Ok(nothing_more && self.pulled.is_empty())
     }
 
     pub(crate) fn close(&mut self) {
         self.reader = None;
         self.pulled.clear();
+        self.at_end = false;
     }
 }
 

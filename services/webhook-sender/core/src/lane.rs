@@ -116,6 +116,8 @@ enum Reading {
     Exhausted,
     /// As before, and the shard was asked to take the lane back.
     Rejoining,
+    /// The shard took the lane back, which is behind until it has dealt with what it has read.
+    Rejoined { at: Position },
     /// A number was missing: it is looked for once more before it counts as gone.
     LookingAgain { expected: u64 },
     /// A replay lane has read up to its end.
@@ -207,7 +209,11 @@ impl Lane {
 
     /// Whether it reads with a reader of its own.
     fn reads_alone(&self) -> bool {
-        matches!(self.course, Course::Replay { .. }) || self.state.behind.is_some()
+        match (self.course, self.reading) {
+            (Course::Replay { .. }, _) => true,
+            (Course::Live, Reading::Rejoined { .. }) => false,
+            (Course::Live, _) => self.state.behind.is_some(),
+        }
     }
 
     fn started(&mut self, moment: Moment) {
@@ -281,7 +287,7 @@ impl Lane {
     }
 
     fn hold(&mut self, reason: String, customer_must_act: bool, moment: Moment) {
-        if self.course == Course::Live && self.state.behind.is_none() {
+        if !self.reads_alone() {
             self.fall_behind("the webhook is inactive", moment);
         }
         if self.state.hold.is_none() {

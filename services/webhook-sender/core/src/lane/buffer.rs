@@ -9,7 +9,6 @@ use auditrelay_model::id::BatchId;
 use auditrelay_model::record::{Position, Record};
 use auditrelay_model::{Timestamp, Window};
 
-use super::Arrival;
 use super::entry::{Entry, Item, slice_weight};
 use crate::batch::{Batch, Caps, Slice, weight};
 
@@ -115,12 +114,15 @@ impl Buffer {
         self.push(epoch, numbers, sequence, Item::Passed);
     }
 
-    /// Numbers from `first` up to the record that came instead are gone.
-    pub(super) fn push_missing(&mut self, first: u64, instead: &Arrival) {
-        let last = instead.first_number.saturating_sub(1);
-        let sequence = instead.sequence.saturating_sub(1);
-        let item = Item::Missing { next_stored_at: instead.stored_at };
-        self.push(instead.epoch, first..=last, sequence, item);
+    /// These numbers are gone; what follows them was stored then.
+    pub(super) fn push_missing(
+        &mut self,
+        epoch: u64,
+        numbers: RangeInclusive<u64>,
+        sequence: u64,
+        next_stored_at: Timestamp,
+    ) {
+        self.push(epoch, numbers, sequence, Item::Missing { next_stored_at });
     }
 
     /// These numbers cannot be read.

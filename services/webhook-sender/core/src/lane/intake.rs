@@ -17,7 +17,7 @@ impl Lane {
         match self.reading {
             Reading::Complete => return,
             Reading::Exhausted | Reading::Rejoining => self.reading = Reading::On,
-            Reading::On | Reading::LookingAgain { .. } => {}
+            Reading::On | Reading::Rejoined { .. } | Reading::LookingAgain { .. } => {}
         }
         match fit(self.tail(), arrival.epoch, arrival.first_number, arrival.last_number) {
             Fit::Known => self.known(arrival),
@@ -35,7 +35,9 @@ impl Lane {
     }
 
     fn take(&mut self, arrival: &Arrival, skip: usize) {
-        self.reading = Reading::On;
+        if let Reading::LookingAgain { .. } = self.reading {
+            self.reading = Reading::On;
+        }
         if let Course::Replay { until, .. } = self.course
             && arrival.sequence >= until
         {
@@ -69,7 +71,9 @@ impl Lane {
             let reason = format!("{} came where {expected} was due", arrival.first_number);
             self.fall_behind(&reason, moment);
         } else if self.reading == (Reading::LookingAgain { expected }) {
-            self.buffer.push_missing(expected, arrival);
+            let numbers = expected..=arrival.first_number.saturating_sub(1);
+            let before = arrival.sequence.saturating_sub(1);
+            self.buffer.push_missing(arrival.epoch, numbers, before, arrival.stored_at);
             self.take(arrival, 0);
         } else {
             self.reading = Reading::LookingAgain { expected };

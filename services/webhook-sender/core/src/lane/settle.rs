@@ -4,7 +4,7 @@ use auditrelay_model::delivery::DeliveryFact;
 use auditrelay_model::record::Position;
 
 use super::buffer::Front;
-use super::{Course, Effect, Lane, Moment, Reading, Wants, Work};
+use super::{Course, Lane, Moment, Reading, Wants, Work};
 
 /// Records outside the window that one fact covers at most; they wait unacknowledged for it.
 const PASSED_TOGETHER_MAX: usize = 256;
@@ -13,7 +13,8 @@ impl Lane {
     /// Does what is possible now.
     pub(super) fn settle(&mut self, moment: Moment) {
         match self.work {
-            Work::InFlight { .. } | Work::Ended => return,
+            Work::Ended => return,
+            Work::InFlight { .. } => return self.note_caught_up(moment),
             Work::Idle | Work::Retrying { .. } | Work::Holding | Work::Resting => {}
         }
         if self.draining {
@@ -22,11 +23,15 @@ impl Lane {
             return;
         }
         while self.work == Work::Idle && self.clear_front(moment) {}
+        self.note_caught_up(moment);
         if self.work == Work::Idle {
             if let Some(batch) = self.buffer.batch(self.caps(), moment.fresh) {
                 self.send(batch, 1);
-            } else if self.buffer.is_empty() {
-                self.nothing_to_send(moment);
+            } else if let Course::Replay { until, .. } = self.course
+                && self.reading == Reading::Complete
+                && self.buffer.is_empty()
+            {
+                self.complete(until, moment);
             }
         }
     }
@@ -54,19 +59,6 @@ impl Lane {
                 self.unreadable(from, to, &reason, moment);
                 true
             }
-        }
-    }
-
-    fn nothing_to_send(&mut self, moment: Moment) {
-        match (self.course, self.reading) {
-            (Course::Replay { until, .. }, Reading::Complete) => self.complete(until, moment),
-            (Course::Live, Reading::Exhausted)
-                if self.state.behind.is_some() && self.state.hold.is_none() =>
-            {
-                self.reading = Reading::Rejoining;
-                self.effects.push(Effect::AskRejoin);
-            }
-            _ => {}
         }
     }
 

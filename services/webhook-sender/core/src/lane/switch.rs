@@ -1,5 +1,6 @@
 //! Switching on and off, falling behind and rejoining.
 
+use auditrelay_model::Timestamp;
 use auditrelay_model::delivery::DeliveryFact;
 use auditrelay_model::record::Position;
 
@@ -40,7 +41,7 @@ impl Lane {
 
     fn rest(&mut self, moment: Moment) {
         let was_resting = std::mem::replace(&mut self.work, Work::Resting) == Work::Resting;
-        if self.state.behind.is_none() {
+        if !self.reads_alone() {
             self.fall_behind("the webhook is disabled", moment);
         }
         if self.state.behind.is_some() && !(was_resting && self.buffer.is_empty()) {
@@ -55,7 +56,7 @@ impl Lane {
     }
 
     pub(super) fn overflowed(&mut self, moment: Moment) {
-        if self.course == Course::Live && self.state.behind.is_none() {
+        if !self.reads_alone() {
             self.fall_behind("more came than could be sent", moment);
         }
     }
@@ -64,17 +65,34 @@ impl Lane {
     /// behind that.
     pub(super) fn fall_behind(&mut self, reason: &str, moment: Moment) {
         let Some(cursor) = self.place() else { return };
-        self.store(DeliveryFact::FellBehind { cursor, reason: reason.to_owned() }, moment);
+        // A lane that has rejoined, but not caught up, is still known to be behind.
+        if self.state.behind.is_none() {
+            self.store(DeliveryFact::FellBehind { cursor, reason: reason.to_owned() }, moment);
+        }
         self.reading = Reading::On;
         self.effects.push(Effect::LeaveShard);
     }
 
+    /// Everything was read: a lane that is behind asks the shard to take it back.
     pub(super) fn exhausted(&mut self) {
-        if self.reading == Reading::On {
-            self.reading = Reading::Exhausted;
+        match self.reading {
+            Reading::On | Reading::Exhausted | Reading::LookingAgain { .. } => {
+                let may_rejoin = self.course == Course::Live
+                    && self.state.behind.is_some()
+                    && self.state.hold.is_none();
+                if may_rejoin {
+                    self.reading = Reading::Rejoining;
+                    self.effects.push(Effect::AskRejoin);
+                } else {
+                    self.reading = Reading::Exhausted;
+                }
+            }
+            Reading::Rejoining | Reading::Rejoined { .. } | Reading::Complete => {}
         }
     }
 
+    /// Back on the shard, the lane is behind until it has dealt with what it read on its own: only
+    /// then would another sender get everything else from the shard.
     pub(super) fn rejoined(&mut self, answer: Rejoin, moment: Moment) {
         if self.reading != Reading::Rejoining {
             return;
@@ -83,21 +101,28 @@ impl Lane {
         match answer {
             Rejoin::NotYet => return,
             Rejoin::Welcome => {}
-            Rejoin::WelcomeWithout { last } => self.count_expired(last, moment),
+            Rejoin::WelcomeWithout { last } => self.miss(last, moment.now),
         }
-        self.store(DeliveryFact::CaughtUp, moment);
+        let at = self.tail().unwrap_or_default();
+        self.reading = Reading::Rejoined { at };
         self.effects.push(Effect::StopReading);
     }
 
-    fn count_expired(&mut self, last: Position, moment: Moment) {
-        let cursor = self.state.cursor.unwrap_or_default();
-        let events = if last.epoch == cursor.epoch {
-            last.number.saturating_sub(cursor.number)
-        } else {
-            last.number
-        };
-        if events > 0 {
-            self.store(DeliveryFact::Expired { to: last, events }, moment);
+    /// Everything up to `last` that was not read is gone.
+    fn miss(&mut self, last: Position, now: Timestamp) {
+        let tail = self.tail().unwrap_or_default();
+        let first = if last.epoch == tail.epoch { tail.number + 1 } else { 1 };
+        if first <= last.number {
+            self.buffer.push_missing(last.epoch, first..=last.number, last.sequence, now);
+        }
+    }
+
+    pub(super) fn note_caught_up(&mut self, moment: Moment) {
+        if let Reading::Rejoined { at } = self.reading
+            && self.state.cursor >= Some(at)
+        {
+            self.reading = Reading::On;
+            self.store(DeliveryFact::CaughtUp, moment);
         }
     }
 }

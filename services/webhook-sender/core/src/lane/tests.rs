@@ -218,7 +218,7 @@ fn a_failing_receiver_is_retried_then_held_and_probed() {
     assert_eq!(bench.answer(200), ["delivered 1-1@0", "resumed", "send 2-3 x2 #1"]);
     assert_eq!(bench.answer(200), ["delivered 2-3@1", "done 1"]);
     assert_eq!(bench.step(Input::Exhausted), ["ask"]);
-    assert_eq!(bench.step(Input::Rejoin(Rejoin::Welcome)), ["caught up", "stop reading"]);
+    assert_eq!(bench.step(Input::Rejoin(Rejoin::Welcome)), ["stop reading", "caught up"]);
     assert_eq!(bench.lane.wants(), Wants::FromShard);
 }
 
@@ -299,6 +299,31 @@ fn a_gap_in_the_shard_makes_the_lane_read_on_its_own() {
     bench.answer(200);
     assert_eq!(bench.step(record(3, 3, &[0])), ["behind 1", "leave"]);
     assert_eq!(bench.step(record(2, 2, &[0])), ["send 2-2 x1 #1"]);
+}
+
+#[test]
+fn a_lane_rejoins_under_load_and_is_behind_until_it_has_sent_what_it_read() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0]));
+    bench.step(Input::Overflowed);
+    bench.step(record(2, 2, &[0]));
+    assert_eq!(bench.step(Input::Exhausted), ["ask"]);
+    assert_eq!(bench.step(Input::Rejoin(Rejoin::Welcome)), ["stop reading"]);
+    assert_eq!(bench.lane.wants(), Wants::FromShard);
+    bench.step(record(3, 3, &[0]));
+    assert_eq!(bench.answer(200), ["delivered 1-1@1", "done 1", "send 2-3 x2 #1"]);
+    assert_eq!(bench.answer(200), ["delivered 2-3@3", "done 2", "done 3", "caught up"]);
+}
+
+#[test]
+fn a_lane_that_falls_behind_again_before_it_caught_up_leaves_without_another_fact() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0]));
+    bench.step(Input::Overflowed);
+    bench.step(Input::Exhausted);
+    bench.step(Input::Rejoin(Rejoin::Welcome));
+    assert_eq!(bench.step(Input::Overflowed), ["leave"]);
+    assert_eq!(bench.lane.wants(), Wants::FromReader);
 }
 
 #[test]

@@ -1,0 +1,164 @@
+//! The whole sender against a real broker and a receiver that listens on a socket.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failed step is a failed test"
+)]
+
+#[path = "delivery/receiver.rs"]
+mod receiver;
+#[path = "delivery/world.rs"]
+mod world;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use auditrelay_model::delivery::Lane;
+use world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_delivered_in_order_each_with_its_signature() {
+    let world = World::new().await;
+    let sender = world.sender("a").await;
+    for _ in 0..20 {
+        world.append(7).await;
+    }
+    world.delivered(140).await;
+    let ids = world.receiver.ids();
+    assert_eq!(ids, world.appended(), "in order, each once");
+    for request in world.receiver.requests() {
+        world.check(&request);
+    }
+    world.caught_up().await;
+    sender.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_was_down_gets_everything_when_it_is_back() {
+    let world = World::new().await;
+    let sender = world.sender("a").await;
+    world.append(3).await;
+    world.delivered(3).await;
+    world.receiver.answer(503);
+    for _ in 0..150 {
+        world.append(2).await;
+    }
+    world.until("held and behind", |state| state.hold.is_some() && state.behind.is_some()).await;
+    world.append(5).await;
+    world.receiver.answer(200);
+    world.delivered(308).await;
+    assert_eq!(world.receiver.ids(), world.appended(), "in order, each once");
+    world.until("live again", |state| state.hold.is_none() && state.behind.is_none()).await;
+    world.append(1).await;
+    world.delivered(309).await;
+    sender.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_that_is_killed_leaves_nothing_behind_that_another_does_not_deliver() {
+    let world = World::new().await;
+    let first = world.sender("a").await;
+    for _ in 0..50 {
+        world.append(4).await;
+    }
+    world.receiver.slow(Duration::from_millis(20));
+    world.delivered(40).await;
+    first.kill().await;
+    let second = world.sender("a").await;
+    for _ in 0..50 {
+        world.append(4).await;
+    }
+    world.delivered(400).await;
+    let ids = world.receiver.ids();
+    let distinct: BTreeSet<&String> = ids.iter().collect();
+    let mut first_receipts = Vec::new();
+    for id in &ids {
+        if !first_receipts.contains(id) {
+            first_receipts.push(id.clone());
+        }
+    }
+    assert_eq!(first_receipts, world.appended(), "in order, none missing");
+    assert!(ids.len() - distinct.len() <= world::BATCH_EVENTS, "{} repeated", ids.len() - 400);
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_sender_takes_its_share_and_a_drained_one_hands_over_without_repeats() {
+    let world = World::new().await;
+    let first = world.sender("a").await;
+    let second = world.sender("b").await;
+    for round in 0..40 {
+        world.append(3).await;
+        if round == 20 {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+    }
+    first.stop().await;
+    world.append(3).await;
+    world.delivered(123).await;
+    assert_eq!(world.receiver.ids(), world.appended(), "in order, each once");
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_webhook_goes_on_where_it_was_when_it_is_enabled() {
+    let world = World::new().await;
+    let sender = world.sender("a").await;
+    world.append(2).await;
+    world.delivered(2).await;
+    world.webhook(false).await;
+    world.until("behind", |state| state.behind.is_some()).await;
+    world.append(3).await;
+    world.webhook(true).await;
+    world.delivered(5).await;
+    assert_eq!(world.receiver.ids(), world.appended());
+    sender.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_event_that_is_refused_alone_is_set_aside_and_the_rest_flows() {
+    let world = World::new().await;
+    let ids = world.append(20).await;
+    world.receiver.refuse(&ids[13]);
+    let sender = world.sender("a").await;
+    world.delivered(19).await;
+    world.until("quarantined", |state| state.totals.events_quarantined == 1).await;
+    let expected: Vec<String> = ids.iter().filter(|id| **id != ids[13]).cloned().collect();
+    assert_eq!(world.receiver.ids(), expected);
+    sender.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_sends_its_window_again_and_survives_its_sender() {
+    let world = World::new().await;
+    world.webhook(false).await;
+    for _ in 0..40 {
+        world.append(5).await;
+    }
+    world.webhook(true).await;
+    let first = world.sender("a").await;
+    world.delivered(200).await;
+    world.receiver.forget();
+    world.receiver.slow(Duration::from_millis(20));
+    let job = world.replay().await;
+    world.delivered(30).await;
+    first.kill().await;
+    let second = world.sender("a").await;
+    world.delivered(200).await;
+    world
+        .lane_until(Lane::Replay(job), "complete", |state| state.totals.events_delivered == 200)
+        .await;
+    let ids = world.receiver.ids();
+    let distinct: BTreeSet<&String> = ids.iter().collect();
+    assert_eq!(distinct.len(), 200);
+    assert!(ids.len() - distinct.len() <= world::BATCH_EVENTS);
+    let marked = world
+        .receiver
+        .requests()
+        .iter()
+        .all(|request| request.header("x-auditrelay-replay-job") == job.to_string());
+    assert!(marked, "every request of a replay names its job");
+    second.stop().await;
+}

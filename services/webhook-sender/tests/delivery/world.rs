@@ -1,0 +1,323 @@
+//! A broker, a log, a webhook, and senders that can be stopped and killed.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use auditrelay_broker::{Broker, BrokerOptions, find_or_provide};
+use auditrelay_model::config::{ConfigChange, ConfigEvent};
+use auditrelay_model::delivery::{Lane, LaneState};
+use auditrelay_model::destination::{Destination, LogFormat, SealedSecret, TlsPolicy};
+use auditrelay_model::event::{Access, AuditEvent, Detail};
+use auditrelay_model::id::{CommandId, DestinationId, EventId, JobId, OrgId, RecordId};
+use auditrelay_model::record::Record;
+use auditrelay_model::replay::{Plan, ReplayEvent, ReplayFact};
+use auditrelay_model::stream::{Discard, Storage, StreamSpec};
+use auditrelay_model::{Clock, Scope, Timestamp, Window};
+use auditrelay_runtime::clock::SystemClock;
+use auditrelay_runtime::context::Context;
+use auditrelay_runtime::ids::uuid_v7;
+use auditrelay_runtime::settings::Settings;
+use auditrelay_signing::{KeySet, SealingKeys, SystemRandom, Verifier, line};
+use auditrelay_streams::{
+    ConfigFold, NatsSettings, Projection, ReplayFold, StreamName, Streams, connect,
+};
+use auditrelay_webhook_sender::Config;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::receiver::{Receiver, Request};
+
+pub(crate) const BATCH_EVENTS: usize = 10;
+const AUTHORIZATION: &str = "Splunk a-secret";
+const PATIENCE: Duration = Duration::from_secs(40);
+
+pub(crate) struct World {
+    pub(crate) receiver: Receiver,
+    scope: Scope,
+    streams: Streams,
+    configured: Projection<ConfigFold>,
+    jobs: Projection<ReplayFold>,
+    destination: Destination,
+    signing: KeySet,
+    sealing: SealingKeys,
+    appended: Mutex<Vec<String>>,
+    broker: Broker,
+    _store: tempfile::TempDir,
+}
+
+impl World {
+    /// A world whose scope has an enabled webhook.
+    pub(crate) async fn new() -> Self {
+        let store = tempfile::tempdir().unwrap();
+        let binary = find_or_provide().await.unwrap();
+        let broker = Broker::start(&binary, BrokerOptions::new(store.path())).await.unwrap();
+        let streams = connection(&broker).await;
+        for name in StreamName::ALL {
+            streams.create_stream(&spec(name)).await.unwrap();
+        }
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let random = SystemRandom::new();
+        let sealing = SealingKeys::generate("s1", &random).unwrap();
+        let receiver = Receiver::start().await;
+        let world = Self {
+            destination: destination(&receiver, &sealing),
+            receiver,
+            scope: Scope::Organization(OrgId::from_uuid(uuid_v7())),
+            configured: Projection::start(&streams, &stop, &tasks),
+            jobs: Projection::start(&streams, &stop, &tasks),
+            streams,
+            signing: KeySet::generate("k1", "2026-01-01T00:00:00Z", &random).unwrap(),
+            sealing,
+            appended: Mutex::default(),
+            broker,
+            _store: store,
+        };
+        world.webhook(true).await;
+        world
+    }
+
+    pub(crate) async fn webhook(&self, enabled: bool) {
+        let changes = vec![
+            ConfigChange::DestinationUpdated(self.destination.clone()),
+            ConfigChange::WebhookChanged {
+                scope: self.scope,
+                destination: Some(self.destination.id),
+                enabled,
+            },
+        ];
+        let event = ConfigEvent {
+            at: SystemClock.now(),
+            actor: "test".to_owned(),
+            command: CommandId::from_uuid(uuid_v7()),
+            changes,
+        };
+        let decide = |_: &_| Ok::<_, ()>(vec![event.clone()]);
+        self.configured.execute(&self.scope.org(), decide).await.unwrap();
+    }
+
+    /// A running sender with a connection of its own.
+    pub(crate) async fn sender(&self, instance: &str) -> Sender {
+        let streams = connection(&self.broker).await;
+        let context = Context::new(instance.to_owned());
+        let config = self.config();
+        auditrelay_webhook_sender::start(config, streams, context.clone()).await.unwrap();
+        Sender { context }
+    }
+
+    fn config(&self) -> Config {
+        let batch = BATCH_EVENTS.to_string();
+        let (signing, sealing) = (self.signing.to_json(), self.sealing.to_json());
+        let env = [
+            ("SENDER_ALLOW_HTTP", "true"),
+            ("SENDER_ALLOW_PRIVATE_DESTINATIONS", "127.0.0.0/8"),
+            ("SENDER_BATCH_EVENTS", &batch),
+            ("SENDER_RETRY_MIN", "20ms"),
+            ("SENDER_RETRY_MAX", "100ms"),
+            ("SENDER_PROBE_MIN", "100ms"),
+            ("SENDER_PROBE_MAX", "500ms"),
+            ("SIGNING_KEYS", &signing),
+            ("SEALING_KEYS", &sealing),
+        ];
+        let env = env.map(|(key, value)| (format!("AUDITRELAY_{key}"), value.to_owned()));
+        let mut settings = Settings::load(None, env.into_iter()).unwrap();
+        let config = Config::parse(&mut settings);
+        settings.finish().unwrap();
+        config
+    }
+
+    /// Stores a record of so many events; returns their ids.
+    pub(crate) async fn append(&self, events: usize) -> Vec<String> {
+        let last = self.streams.last_record(self.scope).await.unwrap();
+        let now = SystemClock.now();
+        let record = Record {
+            id: RecordId::from_uuid(uuid_v7()),
+            scope: self.scope,
+            epoch: 1,
+            first_number: last.as_ref().map_or(1, |last| last.record.last_number() + 1),
+            previous_digest: last.as_ref().map(|last| last.digest),
+            accepted_at: now,
+            idempotency_key: None,
+            events: (0..events).map(|_| event(now)).collect(),
+        };
+        let expected = last.map_or(0, |last| last.sequence);
+        self.streams.append_record(&record, expected).await.unwrap();
+        let ids: Vec<String> = record.events.iter().map(|event| event.id.to_string()).collect();
+        self.appended.lock().unwrap().extend(ids.clone());
+        ids
+    }
+
+    pub(crate) fn appended(&self) -> Vec<String> {
+        self.appended.lock().unwrap().clone()
+    }
+
+    /// A job over everything, as the scheduler makes it.
+    pub(crate) async fn replay(&self) -> JobId {
+        let job = JobId::from_uuid(uuid_v7());
+        let now = SystemClock.now();
+        let window = Window::stored(now - Duration::from_hours(1), now);
+        let last = self.streams.events_state().await.unwrap().last_sequence;
+        self.streams.create_replay_consumer(self.scope, job, window.start()).await.unwrap();
+        let plan = Plan { from_sequence: 1, until_sequence: last, estimated_events: 0 };
+        let facts =
+            [ReplayFact::Accepted { window, snapshot_sequence: last }, ReplayFact::Scheduled(plan)];
+        let facts = facts.map(|fact| {
+            let actor = "test".to_owned();
+            ReplayEvent { at: now, scope: self.scope, job, actor, fact }
+        });
+        let decide = |_: &_| Ok::<_, ()>(facts.to_vec());
+        self.jobs.execute(&self.scope, decide).await.unwrap();
+        job
+    }
+
+    /// Waits until the receiver has accepted so many different events.
+    pub(crate) async fn delivered(&self, count: usize) {
+        let distinct = || {
+            let mut ids = self.receiver.ids();
+            ids.sort();
+            ids.dedup();
+            ids.len()
+        };
+        let waited = async {
+            while distinct() < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let came = tokio::time::timeout(PATIENCE, waited).await;
+        assert!(came.is_ok(), "{} of {count}; {:?}", distinct(), self.state(Lane::Live).await);
+    }
+
+    /// Waits until the live lane's stored state is as wanted.
+    pub(crate) async fn until(&self, what: &str, wanted: impl Fn(&LaneState) -> bool) {
+        self.lane_until(Lane::Live, what, wanted).await;
+    }
+
+    pub(crate) async fn lane_until(
+        &self,
+        lane: Lane,
+        what: &str,
+        wanted: impl Fn(&LaneState) -> bool,
+    ) {
+        let waited = async {
+            while !wanted(&self.state(lane).await) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let came = tokio::time::timeout(PATIENCE, waited).await;
+        assert!(came.is_ok(), "never {what}: {:?}", self.state(lane).await);
+    }
+
+    /// Waits until the facts say that everything was delivered.
+    pub(crate) async fn caught_up(&self) {
+        let all = self.appended().len() as u64;
+        self.until("caught up", |state| state.totals.events_delivered == all).await;
+    }
+
+    async fn state(&self, lane: Lane) -> LaneState {
+        let last = self.streams.last_delivery(self.scope, lane).await.unwrap();
+        last.map(|(event, _)| event.state).unwrap_or_default()
+    }
+
+    /// Checks what a receiver checks.
+    pub(crate) fn check(&self, request: &Request) {
+        let verifier: Verifier = self.signing.jwks().verifier();
+        for text in request.body.lines() {
+            let (signed, signature) = line::split(text).unwrap();
+            assert!(verifier.verify(signed.as_bytes(), signature), "{text}");
+        }
+        let (id, at) = (request.header("webhook-id"), request.header("webhook-timestamp"));
+        let expected =
+            self.signing.current().sign_webhook(id, at.parse().unwrap(), request.body.as_bytes());
+        assert_eq!(request.header("webhook-signature"), expected);
+        assert!(id.starts_with("msg_"), "{id}");
+        assert_eq!(request.header("authorization"), AUTHORIZATION);
+        assert_eq!(request.header("content-type"), "text/plain");
+        assert_eq!(request.header("content-encoding"), "gzip");
+        assert!(request.header("user-agent").starts_with("auditrelay/"));
+    }
+}
+
+/// A running sender.
+pub(crate) struct Sender {
+    context: Context,
+}
+
+impl Sender {
+    /// Drains it.
+    pub(crate) async fn stop(self) {
+        let stopped = self.context.drain.stop(Duration::from_secs(20)).await;
+        assert_eq!(stopped, auditrelay_runtime::lifecycle::Stopped::Clean);
+    }
+
+    /// Every task is dropped where it waits, as in a crash.
+    pub(crate) async fn kill(self) {
+        self.context.drain.hard.cancel();
+        let _ = self.context.drain.stop(Duration::ZERO).await;
+    }
+}
+
+async fn connection(broker: &Broker) -> Streams {
+    let settings = NatsSettings { url: broker.url(), credentials: None, name: "test".to_owned() };
+    connect(&settings).await.unwrap()
+}
+
+fn destination(receiver: &Receiver, sealing: &SealingKeys) -> Destination {
+    let (id, now) = (DestinationId::from_uuid(uuid_v7()), SystemClock.now());
+    let nonce = auditrelay_signing::random_nonce(&SystemRandom::new()).unwrap();
+    let sealed = sealing.seal(AUTHORIZATION.as_bytes(), id.to_string().as_bytes(), nonce).unwrap();
+    Destination {
+        id,
+        name: "siem".to_owned(),
+        endpoint: format!("http://{}/", receiver.address),
+        authorization: SealedSecret {
+            key_id: sealed.key_id,
+            nonce: sealed.nonce.to_vec(),
+            ciphertext: sealed.ciphertext,
+        },
+        log_format: LogFormat::Json,
+        tls: TlsPolicy::Verify,
+        created_at: now,
+        updated_at: now,
+        implicit: false,
+    }
+}
+
+fn spec(name: StreamName) -> StreamSpec {
+    StreamSpec {
+        name: name.to_string(),
+        subjects: vec![name.subjects().to_owned()],
+        max_age: Duration::ZERO,
+        max_bytes: -1,
+        max_messages_per_subject: -1,
+        max_consumers: 1_000,
+        discard: Discard::New,
+        storage: Storage::File,
+        replicas: 1,
+        compressed: false,
+        allow_direct: true,
+        deny_delete: name != StreamName::Leases,
+        duplicate_window: Duration::from_mins(2),
+        allow_message_ttl: name == StreamName::Leases,
+        acks_before_write: false,
+    }
+}
+
+fn event(ts: Timestamp) -> AuditEvent {
+    AuditEvent {
+        id: EventId::from_uuid(uuid_v7()),
+        ts,
+        principal_id: "p-1".to_owned(),
+        principal_name: String::new(),
+        actor_id: String::new(),
+        client_ip: None,
+        uri: "/".to_owned(),
+        user_agent: "test".to_owned(),
+        trace_id: String::new(),
+        platform_initiated: false,
+        traceparent: String::new(),
+        detail: Detail::Access(Access {
+            method: "GET".to_owned(),
+            status_code: 200,
+            query: String::new(),
+        }),
+    }
+}
