@@ -129,7 +129,28 @@ fn is_same_name(written: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_is_kept_and_leads_where_it_says(
+            scheme in "https?://|[a-z:/]{0,9}",
+            host in r"[a-zA-Z0-9.①ü%\\@:\[\]-]{0,24}",
+            path in r"([/?#][ -~]{0,9})?",
+        ) {
+            let text = format!("{scheme}{host}{path}");
+            if let Ok(endpoint) = Endpoint::parse(&text, &AddressRules::default()) {
+                prop_assert_eq!(endpoint.as_str(), &text);
+                let url = Url::parse(&text).unwrap();
+                prop_assert_eq!(url.scheme(), "https");
+                prop_assert_eq!((url.username(), url.password()), ("", None));
+                let shown = url.host_str().unwrap().to_lowercase();
+                prop_assert!(shown.contains("xn--") || text.to_lowercase().contains(&shown));
+            }
+        }
+    }
 
     fn check(text: &str) -> Result<(), Wrong> {
         let endpoint = Endpoint::parse(text, &AddressRules::default())?;
