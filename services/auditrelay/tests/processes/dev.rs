@@ -3,46 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::process::{self, Running, code, stderr};
-
-const END: Duration = Duration::from_secs(30);
-
-/// A running system and what it said about itself.
-struct Dev {
-    process: Running,
-    said: Value,
-}
-
-impl Dev {
-    fn start(data: &Path) -> Self {
-        let data = data.to_str().unwrap();
-        let args = ["dev", "--output", "json", "--listen", "127.0.0.1:0", "--data", data];
-        let mut command = process::command(&args);
-        command.env("AUDITRELAY_ADMIN_LISTEN", "127.0.0.1:0");
-        let mut process = Running::piped(command);
-        let said = serde_json::from_str(&process.line()).unwrap();
-        Self { process, said }
-    }
-
-    fn text(&self, name: &str) -> &str {
-        self.said[name].as_str().unwrap()
-    }
-
-    fn client(&self, args: &[&str]) -> std::process::Output {
-        let mut command = process::command(args);
-        command.env("AUDITRELAY_URL", self.text("url"));
-        command.env("AUDITRELAY_TOKEN", self.text("admin_token"));
-        command.output().unwrap()
-    }
-
-    /// Ends it and everything it started.
-    fn stop(mut self) {
-        self.process.terminate();
-        assert_eq!(self.process.wait(END), Some(0));
-    }
-}
+use crate::process::{self, code, stderr};
+use crate::system::Dev;
 
 /// Whether a process works on this store.
 fn has_a_broker(data: &Path) -> bool {

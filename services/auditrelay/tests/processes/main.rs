@@ -6,8 +6,10 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "a test waits by the clock on the wall")]
 
+mod clients;
 mod demo;
 mod dev;
 mod process;
 mod services;
+mod system;
 mod usage;

@@ -65,16 +65,19 @@ impl Running {
         Self(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
     }
 
+    /// Starts it with both of its streams to be read.
+    pub(crate) fn heard(mut command: Command) -> Self {
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
     /// The next line of its stdout.
     pub(crate) fn line(&mut self) -> String {
-        // Byte by byte: what follows belongs to the next reader.
-        let stdout = self.0.stdout.as_mut().unwrap();
-        let mut line = Vec::new();
-        let mut byte = [0];
-        while stdout.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
-            line.extend_from_slice(&byte);
-        }
-        String::from_utf8(line).unwrap()
+        next_line(self.0.stdout.as_mut().unwrap())
+    }
+
+    /// The next line of its stderr.
+    pub(crate) fn error_line(&mut self) -> String {
+        next_line(self.0.stderr.as_mut().unwrap())
     }
 
     /// Whether it has not ended.
@@ -110,6 +113,16 @@ impl Running {
         }
         None
     }
+}
+
+/// Byte by byte: what follows belongs to the next reader.
+fn next_line(stream: &mut impl Read) -> String {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while stream.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+        line.extend_from_slice(&byte);
+    }
+    String::from_utf8(line).unwrap()
 }
 
 impl Drop for Running {

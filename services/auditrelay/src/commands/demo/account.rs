@@ -73,7 +73,7 @@ impl Side {
 const ROWS: [&str; 8] = [
     "accepted for it",
     "delivered live",
-    "  of those, had to wait",
+    "  of those, had to wait at least",
     "recovered by the replay",
     "held, each counted once",
     "duplicated (dropped by event id)",
