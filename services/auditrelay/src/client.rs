@@ -1,6 +1,7 @@
 //! The HTTP client of the command line: what `curl` would do, with the errors in words.
 
-use std::fmt;
+mod refusal;
+
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -8,10 +9,13 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use serde_json::Value;
 use url::Url;
 
+pub(crate) use self::refusal::Refusal;
 use crate::failure::Failure;
 use crate::retry::{self, Try};
+use crate::system;
 
-/// Where the server is and who asks.
+/// Where the server is and who asks. Without a token, a server on this machine is asked with the
+/// one that `dev` keeps here.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ServerArgs {
     /// Where auditrelay listens
@@ -83,39 +87,6 @@ pub(crate) enum ClientError {
     },
 }
 
-/// A refusal as the server wrote it (RFC 9457).
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) call: String,
-    pub(crate) status: StatusCode,
-    pub(crate) document: Value,
-}
-
-/// What was asked, what came back, and each parameter that is at fault on a line of its own.
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |key: &str| self.document.get(key).and_then(Value::as_str);
-        let detail = text("detail").or_else(|| text("title")).unwrap_or("no explanation given");
-        write!(f, "{}: {} {detail}", self.call, self.status.as_u16())?;
-        let parameters = self.document.get("invalid_parameters").and_then(Value::as_array);
-        for parameter in parameters.into_iter().flatten() {
-            let part = |key: &str| parameter.get(key).and_then(Value::as_str).unwrap_or("?");
-            write!(f, "\n  {}: {}", part("field"), part("reason"))?;
-            if let Some(choices) = parameter.get("choices").and_then(Value::as_array) {
-                let choices: Vec<&str> = choices.iter().filter_map(Value::as_str).collect();
-                write!(f, " ({})", choices.join(", "))?;
-            }
-        }
-        match (self.status, text("instance")) {
-            (StatusCode::UNAUTHORIZED, _) => {
-                f.write_str("\n  set AUDITRELAY_TOKEN, or name a file with --token-file")
-            }
-            (status, Some(instance)) if status.is_server_error() => write!(f, "\n  {instance}"),
-            _ => Ok(()),
-        }
-    }
-}
-
 impl Client {
     /// For people's commands: the token from its file or `AUDITRELAY_TOKEN`.
     pub(crate) fn from_args(args: &ServerArgs) -> Result<Self, Failure> {
@@ -124,13 +95,13 @@ impl Client {
 
     /// The same with another variable for the token. Never a flag: the process list shows flags.
     pub(crate) fn from_env(args: &ServerArgs, variable: &str) -> Result<Self, Failure> {
-        let token = match &args.token_file {
-            Some(path) => {
-                std::fs::read_to_string(path).map_err(Failure::io(path.display().to_string()))?
-            }
-            None => std::env::var(variable).map_err(|_| {
+        let token = if let Some(path) = &args.token_file {
+            std::fs::read_to_string(path).map_err(Failure::io(path.display().to_string()))?
+        } else {
+            let kept = || is_loopback(&args.url).then(|| system::kept_token(variable)).flatten();
+            std::env::var(variable).ok().or_else(kept).ok_or_else(|| {
                 Failure::Usage(format!("set {variable}, or name a file with --token-file"))
-            })?,
+            })?
         };
         Self::new(&args.url, token.trim())
     }
@@ -246,21 +217,24 @@ impl Answer {
 
 /// Loopback is never asked through a proxy, whatever the environment says.
 fn http_client(base: &Url) -> Result<reqwest::Client, Failure> {
-    let loopback = match base.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("auditrelay/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none());
-    if loopback {
+    if is_loopback(base) {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|error| Failure::Other(error.into()))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }
 
 /// An error page of something in between is kept as its text; a success must be JSON.

@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 pub(crate) use self::bootstrap::Tokens;
-pub(crate) use self::folder::Folder;
+pub(crate) use self::folder::{Folder, default_data, kept_token};
 use self::guardian::Guardian;
 use crate::cli::Global;
 use crate::failure::Failure;

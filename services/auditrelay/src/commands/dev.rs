@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::output::{self, Output, Paint};
-use crate::system::{Plan, System, SystemOptions};
+use crate::system::{Plan, System, SystemOptions, default_data};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -75,13 +75,6 @@ fn for_people(global: &Global) -> Global {
     }
 }
 
-fn default_data() -> PathBuf {
-    match std::env::var_os("XDG_DATA_HOME").filter(|home| !home.is_empty()) {
-        Some(home) => Path::new(&home).join("auditrelay"),
-        None => PathBuf::from(".auditrelay"),
-    }
-}
-
 fn tell(system: &System, data: &Path, output: Output) {
     let System { url, admin, tokens, .. } = system;
     let url = url.as_str().trim_end_matches('/');
@@ -115,7 +108,22 @@ fn tell(system: &System, data: &Path, output: Output) {
         "Try, in another terminal:\n\n  \
          export AUDITRELAY_URL={url} AUDITRELAY_TOKEN={}\n  \
          auditrelay listen --connect\n  \
-         auditrelay send --count 100\n",
+         auditrelay send --count 100\n\n{}\n",
         tokens.admin,
+        with_curl(url),
     ));
 }
+
+/// The same without our own commands.
+fn with_curl(url: &str) -> String {
+    CURL.replace("URL", url)
+}
+
+const CURL: &str = r#"or with curl:
+
+  alias ask='curl -sS -H "Authorization: Bearer $AUDITRELAY_TOKEN" -H "Content-Type: application/json"'
+  ask URL/v3/audit-log-destinations -d '{"name": "siem", "log_format": "json",
+    "endpoint": "http://127.0.0.1:19090/audit-logs", "authorization": "Bearer siem"}'
+  ask URL/v3/audit-log-webhook -X PATCH -d '{"enabled": true, "audit_log_destination_id": "<id>"}'
+  ask URL/v1/audit-events -d '{"type": "authentication", "authentication_type": "basic",
+    "outcome": "success", "ts": "'$(date -u +%FT%TZ)'"}'"#;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use auditrelay_model::destination::LogFormat;
 use auditrelay_model::id::PortalId;
 use http::StatusCode;
+use serde_json::json;
 use url::Url;
 
 use self::connect::Connection;
@@ -20,15 +21,16 @@ use crate::receiver::{Keys, Ledger, Receiver, ReceiverOptions};
 
 const EXAMPLES: &str = "\
 Examples:
-  auditrelay listen --connect               until Ctrl-C the webhook sends here
+  auditrelay listen --connect               the organization's webhook sends here
   auditrelay listen --connect --portal 3e551b39-… --format cef
   auditrelay listen --authorization 'Splunk 1234'
   auditrelay listen --store events.log      on disk before it is answered
   auditrelay listen --status 503            refuse everything, to see what happens
 
 Without --connect, point a destination at http://127.0.0.1:19090/audit-logs yourself. --connect
-needs an admin's $AUDITRELAY_TOKEN, makes a destination, binds the webhook, verifies signatures,
-and removes both again. Ctrl-C ends it with a summary; the exit code is 1 when a signature did not hold.";
+needs an admin's $AUDITRELAY_TOKEN; it makes a destination, binds the webhook and verifies every
+signature. The webhook stays: what happens while nobody listens comes when you listen again.
+--remove takes it away at the end instead. Ctrl-C ends it with a summary; the exit code is 1 when a signature did not hold.";
 
 /// How to listen.
 #[derive(Debug, clap::Args)]
@@ -37,9 +39,17 @@ pub(crate) struct ListenArgs {
     #[command(flatten)]
     server: ServerArgs,
 
-    /// Let the webhook send here for as long as this runs
+    /// Let the webhook send here
     #[arg(long)]
     connect: bool,
+
+    /// With --connect: take webhook and destination away at the end
+    #[arg(long, requires = "connect")]
+    remove: bool,
+
+    /// With --connect: the name of the destination that is made, or taken up again
+    #[arg(long, default_value = "auditrelay-listen")]
+    name: String,
 
     /// With --connect: the portal whose webhook is meant; without it the organization's own
     #[arg(long, value_name = "ID", requires = "connect")]
@@ -96,38 +106,50 @@ fn status(text: &str) -> Result<StatusCode, String> {
 /// Receives until Ctrl-C.
 pub(crate) async fn run(args: ListenArgs, output: Output) -> Result<ExitCode, Failure> {
     let client = args.connect.then(|| Client::from_args(&args.server)).transpose()?;
-    let authorization =
-        args.authorization.or_else(|| args.connect.then(connect::random_authorization));
-    let published = args.server.url.join("/v2/audit-log-webhook/jwks.json").ok();
-    let jwks = args.jwks.or_else(|| published.filter(|_| args.connect));
-    let options = ReceiverOptions {
-        path: args.path,
-        authorization: authorization.clone(),
-        status: args.status,
-        keys: jwks.map(Keys::at).transpose().map_err(anyhow::Error::from)?,
-        echo: output == Output::Text && args.store.is_none(),
-        store: args.store,
-        latency: Duration::ZERO,
-    };
+    let options = options(&args, output)?;
+    let authorization = options.authorization.clone().unwrap_or_default();
     let place = args.listen.to_string();
     let receiver = Receiver::start(args.listen, options).await.map_err(Failure::io(place))?;
     let endpoint = receiver.endpoint();
     let connection = match client {
         None => None,
         Some(client) => {
-            let authorization = authorization.unwrap_or_default();
-            let wanted = connect::destination(&endpoint, &authorization, args.format);
-            Some(Connection::make(client, args.portal, wanted).await?)
+            let wanted = json!({
+                "name": args.name,
+                "endpoint": endpoint,
+                "authorization": authorization,
+                "log_format": args.format.name(),
+            });
+            Some(Connection::make(client, args.portal, &wanted).await?)
         }
     };
     output::note(&format!("listening on {endpoint} (Ctrl-C ends)"));
     super::interrupted().await.map_err(Failure::io("signals"))?;
     // Unbound while it still listens: the last request must not meet a closed door.
-    if let Some(connection) = connection {
-        connection.remove().await;
+    match connection {
+        Some(connection) if args.remove => connection.remove().await,
+        Some(_) => output::note(STAYS),
+        None => {}
     }
     let ledger = receiver.stop().await;
     Ok(tell(&ledger, output))
+}
+
+const STAYS: &str = "the webhook stays: what happens now comes when you listen again";
+
+fn options(args: &ListenArgs, output: Output) -> Result<ReceiverOptions, Failure> {
+    let published = args.server.url.join("/v2/audit-log-webhook/jwks.json").ok();
+    let jwks = args.jwks.clone().or_else(|| published.filter(|_| args.connect));
+    let random = || args.connect.then(connect::random_authorization);
+    Ok(ReceiverOptions {
+        path: args.path.clone(),
+        authorization: args.authorization.clone().or_else(random),
+        status: args.status,
+        keys: jwks.map(Keys::at).transpose().map_err(anyhow::Error::from)?,
+        echo: output == Output::Text && args.store.is_none(),
+        store: args.store.clone(),
+        latency: Duration::ZERO,
+    })
 }
 
 fn tell(ledger: &Ledger, output: Output) -> ExitCode {

@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 
 use auditrelay_runtime::ids;
 
+use super::bootstrap::Tokens;
 use crate::commands::keys::{fresh_sealing_keys, fresh_signing_keys};
+use crate::commands::org::PLATFORM_TOKEN;
 use crate::failure::Failure;
 use crate::files;
+
+const TOKENS: &str = "tokens.json";
 
 /// An open data folder; it is locked until this is dropped.
 #[derive(Debug)]
@@ -71,13 +75,31 @@ impl Folder {
 
     /// The file with the organization and its tokens.
     pub(super) fn tokens(&self) -> PathBuf {
-        self.path.join("tokens.json")
+        self.path.join(TOKENS)
     }
 
     /// Where the broker keeps the streams.
     pub(super) fn broker_store(&self) -> PathBuf {
         self.path.join("nats")
     }
+}
+
+/// Where `dev` keeps everything unless it is told otherwise.
+pub(crate) fn default_data() -> PathBuf {
+    match std::env::var_os("XDG_DATA_HOME").filter(|home| !home.is_empty()) {
+        Some(home) => Path::new(&home).join("auditrelay"),
+        None => PathBuf::from(".auditrelay"),
+    }
+}
+
+/// The token that `dev` made, by the variable that would hold it; none where `dev` never ran.
+pub(crate) fn kept_token(variable: &str) -> Option<String> {
+    let data = default_data();
+    if variable == PLATFORM_TOKEN {
+        return std::fs::read_to_string(data.join("platform-token")).ok();
+    }
+    let tokens = std::fs::read_to_string(data.join(TOKENS)).ok()?;
+    serde_json::from_str::<Tokens>(&tokens).ok().map(|tokens| tokens.admin)
 }
 
 /// 244 bits of chance.

@@ -1,5 +1,6 @@
 //! The client commands against a running system: a webhook here, events there, a replay.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,7 +11,7 @@ use crate::system::Dev;
 const END: Duration = Duration::from_secs(20);
 
 /// Waits until the receiver's file holds this many lines.
-fn until_lines(file: &std::path::Path, count: usize) {
+fn until_lines(file: &Path, count: usize) {
     let mut looks = 0;
     let lines = || std::fs::read_to_string(file).unwrap_or_default().lines().count();
     while lines() < count {
@@ -20,10 +21,11 @@ fn until_lines(file: &std::path::Path, count: usize) {
     }
 }
 
-fn listen(dev: &Dev, store: &std::path::Path) -> Running {
+/// Listens as the webhook's receiver, with further arguments.
+fn listen(dev: &Dev, store: &Path, more: &[&str]) -> Running {
     let store = store.to_str().unwrap();
-    let args =
-        ["listen", "--connect", "--listen", "127.0.0.1:0", "--store", store, "--output", "json"];
+    let mut args = vec!["listen", "--connect", "--store", store, "--output", "json"];
+    args.extend(more);
     let mut listening = Running::heard(dev.command(&args));
     let said = listening.error_line();
     assert!(said.starts_with("listening on"), "{said}");
@@ -42,7 +44,7 @@ fn what_is_sent_is_received_verified_and_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("events");
     let dev = Dev::start(&folder.path().join("data"));
-    let listening = listen(&dev, &store);
+    let listening = listen(&dev, &store, &["--listen", "127.0.0.1:0", "--remove"]);
     let sent = dev.client(&["send", "--count", "60", "--batch", "25", "--output", "json"]);
     assert_eq!(process::json(&sent)["requests"], 3, "{}", stderr(&sent));
     until_lines(&store, 60);
@@ -64,10 +66,11 @@ fn what_is_sent_is_received_verified_and_replayed() {
 fn a_webhook_that_is_in_use_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let dev = Dev::start(&folder.path().join("data"));
-    let first = listen(&dev, &folder.path().join("first"));
-    let second = dev.client(&["listen", "--connect", "--listen", "127.0.0.1:0"]);
+    let first = listen(&dev, &folder.path().join("first"), &["--listen", "127.0.0.1:0"]);
+    let second = ["listen", "--connect", "--listen", "127.0.0.1:0", "--name", "another"];
+    let second = dev.client(&second);
     assert_eq!(code(&second), 1);
-    assert!(stderr(&second).contains("already"), "{}", stderr(&second));
+    assert!(stderr(&second).contains("another destination"), "{}", stderr(&second));
     assert_eq!(code(&dev.client(&["send", "--count", "5"])), 0);
     until_lines(&folder.path().join("first"), 5);
     end(first);
@@ -90,5 +93,35 @@ fn a_refusal_names_each_parameter_and_is_1() {
     let unknown = dev.command(&["send"]).env("AUDITRELAY_TOKEN", "art_wrong").output().unwrap();
     assert_eq!(code(&unknown), 1);
     assert!(stderr(&unknown).contains("401"), "{}", stderr(&unknown));
+    dev.stop();
+}
+
+#[test]
+fn what_a_receiver_missed_comes_when_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = Dev::start(&folder.path().join("data"));
+    let (store, address) = (folder.path().join("events"), process::closed_address().to_string());
+    let first = listen(&dev, &store, &["--listen", &address]);
+    assert_eq!(code(&dev.client(&["send", "--count", "10"])), 0);
+    until_lines(&store, 10);
+    assert_eq!(end(first)["distinct"], 10);
+    assert_eq!(code(&dev.client(&["send", "--count", "20"])), 0);
+    let second = listen(&dev, &store, &["--listen", &address]);
+    until_lines(&store, 30);
+    assert_eq!(end(second)["distinct"], 20, "nothing comes twice");
+    dev.stop();
+}
+
+#[test]
+fn where_dev_runs_no_token_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = Dev::start(&folder.path().join(".auditrelay"));
+    let mut send = dev.command(&["send"]);
+    send.env_remove("AUDITRELAY_TOKEN").env_remove("XDG_DATA_HOME").current_dir(folder.path());
+    let sent = send.output().unwrap();
+    assert_eq!(code(&sent), 0, "{}", stderr(&sent));
+    let mut elsewhere = process::command(&["send", "--url", "http://192.0.2.1:9"]);
+    elsewhere.env_remove("AUDITRELAY_TOKEN").current_dir(folder.path());
+    assert_eq!(code(&elsewhere.output().unwrap()), 64, "it is for this machine only");
     dev.stop();
 }

@@ -1,59 +1,55 @@
-//! Points a webhook at our own receiver for as long as it runs, and removes every trace after.
+//! Points a webhook at our own receiver. The destination is found again by its name, so that a
+//! receiver that comes back gets what it missed; a webhook that sends elsewhere is left alone.
 
-use auditrelay_model::destination::LogFormat;
-use auditrelay_model::id::PortalId;
+use auditrelay_model::id::{DestinationId, PortalId};
 use auditrelay_runtime::ids;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::client::{Client, ClientError};
+use crate::commands::org::{items, text};
 use crate::failure::Failure;
 use crate::output;
 
-/// A destination and a webhook that exist for us alone.
+const DESTINATIONS: &str = "/v3/audit-log-destinations";
+
+/// A destination and the webhook that is bound to it.
 #[derive(Debug)]
 pub(super) struct Connection {
     client: Client,
-    destination: String,
+    destination: DestinationId,
     webhook: String,
 }
 
 impl Connection {
-    /// Makes the destination and binds the webhook to it; a webhook that is in use is left alone.
+    /// Makes or takes up the destination that `wanted` names, and binds the webhook to it.
     pub(super) async fn make(
         client: Client,
         portal: Option<PortalId>,
-        receiver: Value,
+        wanted: &Value,
     ) -> Result<Self, Failure> {
         let webhook = match portal {
             None => "/v3/audit-log-webhook".to_owned(),
             Some(portal) => format!("/v3/portals/{portal}/audit-log-webhook"),
         };
-        if is_bound(&client, &webhook).await? {
+        let ours = find(&client, text(wanted, "name")).await?;
+        let bound = bound_to(&client, &webhook).await?;
+        if bound.is_some() && bound != ours {
             return Err(Failure::Other(anyhow::anyhow!(
-                "the webhook has a destination already; remove it first (DELETE {webhook})"
+                "the webhook has another destination already; remove it first (DELETE {webhook})"
             )));
         }
-        let path = "/v3/audit-log-destinations";
-        let made = client.expect(Method::POST, path, Some(&receiver)).await?;
-        let destination = made.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let connection = Self { client, destination, webhook };
-        let bind = json!({
-            "audit_log_destination_id": connection.destination,
-            "enabled": true,
-        });
-        let bound = connection.client.expect(Method::PATCH, &connection.webhook, Some(&bind)).await;
-        if let Err(error) = bound {
-            connection.remove().await;
-            return Err(error.into());
-        }
-        Ok(connection)
+        let destination = put(&client, ours, wanted).await?;
+        let bind = json!({ "audit_log_destination_id": destination, "enabled": true });
+        client.expect(Method::PATCH, &webhook, Some(&bind)).await?;
+        let destination = destination.parse().map_err(anyhow::Error::from)?;
+        Ok(Self { client, destination, webhook })
     }
 
     /// Removes the webhook, then the destination. What cannot be removed is named: somebody has
     /// to know that it is still there.
     pub(super) async fn remove(self) {
-        let destination = format!("/v3/audit-log-destinations/{}", self.destination);
+        let destination = format!("{DESTINATIONS}/{}", self.destination);
         for path in [&self.webhook, &destination] {
             match self.client.expect(Method::DELETE, path, None).await {
                 Ok(_) => {}
@@ -64,23 +60,31 @@ impl Connection {
     }
 }
 
-async fn is_bound(client: &Client, webhook: &str) -> Result<bool, ClientError> {
+async fn find(client: &Client, name: &str) -> Result<Option<String>, ClientError> {
+    let listed = client.get(DESTINATIONS).await?;
+    let ours = items(&listed).find(|destination| text(destination, "name") == name);
+    Ok(ours.map(|destination| text(destination, "id").to_owned()))
+}
+
+async fn bound_to(client: &Client, webhook: &str) -> Result<Option<String>, ClientError> {
     match client.get(webhook).await {
-        Ok(found) => Ok(found.get("audit_log_destination_id").is_some_and(Value::is_string)),
-        Err(ClientError::Refused(refusal)) if refusal.status == StatusCode::NOT_FOUND => Ok(false),
+        Ok(found) => {
+            let id = found.get("audit_log_destination_id").and_then(Value::as_str);
+            Ok(id.map(str::to_owned))
+        }
+        Err(ClientError::Refused(refusal)) if refusal.status == StatusCode::NOT_FOUND => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// What the destination is made of.
-pub(super) fn destination(endpoint: &str, authorization: &str, format: LogFormat) -> Value {
-    json!({
-        "name": format!("auditrelay-listen-{}", ids::uuid_v7()),
-        "endpoint": endpoint,
-        "authorization": authorization,
-        "log_format": format.name(),
-        "skip_ssl_verification": false,
-    })
+/// An existing one gets our address and authorization of today.
+async fn put(client: &Client, ours: Option<String>, wanted: &Value) -> Result<String, ClientError> {
+    if let Some(id) = ours {
+        client.expect(Method::PATCH, &format!("{DESTINATIONS}/{id}"), Some(wanted)).await?;
+        return Ok(id);
+    }
+    let made = client.expect(Method::POST, DESTINATIONS, Some(wanted)).await?;
+    Ok(text(&made, "id").to_owned())
 }
 
 /// A value that nobody else can send.
