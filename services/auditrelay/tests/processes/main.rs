@@ -9,6 +9,7 @@
 mod clients;
 mod demo;
 mod dev;
+mod kill;
 mod process;
 mod services;
 mod system;

@@ -19,8 +19,13 @@ pub(crate) struct Dev {
 impl Dev {
     /// Starts it on a data folder and waits until it is ready.
     pub(crate) fn start(data: &Path) -> Self {
+        Self::start_at("127.0.0.1:0", data)
+    }
+
+    /// The same on an address of its own, so that clients find it again.
+    pub(crate) fn start_at(listen: &str, data: &Path) -> Self {
         let data = data.to_str().unwrap();
-        let args = ["dev", "--output", "json", "--listen", "127.0.0.1:0", "--data", data];
+        let args = ["dev", "--output", "json", "--listen", listen, "--data", data];
         let mut command = process::command(&args);
         command.env("AUDITRELAY_ADMIN_LISTEN", "127.0.0.1:0");
         let mut process = Running::piped(command);
