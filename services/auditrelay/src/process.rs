@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auditrelay_runtime::settings::{Mistakes, Settings};
 use auditrelay_runtime::telemetry::{LogFilter, LogFormat, TelemetryGuard, init};
-use auditrelay_streams::NatsSettings;
+use auditrelay_streams::{ConnectError, NatsSettings};
 
 use crate::cli::Global;
 use crate::failure::Failure;
@@ -98,7 +98,7 @@ fn default_instance() -> String {
 }
 
 /// A broker's URL may hold a password.
-pub(crate) fn without_password(url: &str) -> String {
+fn without_password(url: &str) -> String {
     let one = |url: &str| match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://***@{host}"),
         (None, Some((_, host))) => format!("***@{host}"),
@@ -107,9 +107,22 @@ pub(crate) fn without_password(url: &str) -> String {
     url.split(',').map(one).collect::<Vec<_>>().join(",")
 }
 
+/// Why the broker cannot be used, without its password.
+pub(crate) fn in_words(error: ConnectError, url: &str) -> String {
+    format!("{:#}", anyhow::Error::from(error)).replace(url, &without_password(url))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_broker_that_cannot_be_used_is_named_without_its_password() {
+        let url = "nats://api:hunter2@nats:4222";
+        let error = ConnectError::NoJetStream { url: url.to_owned(), reason: "503".to_owned() };
+        let words = in_words(error, url);
+        assert!(words.contains("nats://***@nats:4222") && !words.contains("hunter2"), "{words}");
+    }
 
     #[test]
     fn a_password_in_a_url_is_hidden() {

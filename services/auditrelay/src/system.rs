@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use auditrelay_runtime::context::Context;
 use auditrelay_runtime::lifecycle::{Drain, Stopped};
 use auditrelay_runtime::settings::Settings;
@@ -134,7 +133,7 @@ impl Plan {
         };
         let streams = auditrelay_streams::connect(&self.process.nats)
             .await
-            .context("the broker cannot be used")?;
+            .map_err(|error| anyhow::anyhow!(process::in_words(error, &self.process.nats.url)))?;
         let listener =
             TcpListener::bind(self.listen).await.map_err(Failure::io(self.listen.to_string()))?;
         let address = listener.local_addr().map_err(Failure::io(self.listen.to_string()))?;

@@ -115,7 +115,9 @@ fn batches(args: &SendArgs) -> Result<Batches, Failure> {
             sample.draft(number, EventId::from_uuid(ids::uuid_v7()), SystemClock.now())
         }))
     };
-    Ok(Batches::new(events, usize::from(args.batch)))
+    // No more at once than what a second may bring.
+    let most = u32::from(args.batch).min(args.rate.unwrap_or(u32::MAX));
+    Ok(Batches::new(events, usize::try_from(most).unwrap_or(usize::MAX)))
 }
 
 /// When the event after `sent` others is due.

@@ -169,9 +169,7 @@ async fn connect(process: &Process, context: &Context) -> Option<Streams> {
                 return Some(streams);
             }
             Err(error) => {
-                let shown = process::without_password(&process.nats.url);
-                let words = format!("{:#}", anyhow::Error::from(error));
-                let words = words.replace(&process.nats.url, &shown);
+                let words = process::in_words(error, &process.nats.url);
                 if tries.is_multiple_of(SAY_EVERY) {
                     tracing::warn!(reason = words, "the broker cannot be used yet: trying again");
                 }
