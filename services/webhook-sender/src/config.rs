@@ -7,7 +7,7 @@ use std::time::Duration;
 use auditrelay_model::backoff::Backoff;
 use auditrelay_runtime::settings::Settings;
 use auditrelay_signing::{KeySet, SealingKeys};
-use auditrelay_webhook_sender_core::address::AddressPolicy;
+use auditrelay_model::address::AddressPolicy;
 use auditrelay_webhook_sender_core::batch::Caps;
 use auditrelay_webhook_sender_core::format::Vendor;
 use auditrelay_webhook_sender_core::lane::Policy;
@@ -33,6 +33,8 @@ pub struct Config {
     pub cpu_slots: NonZeroUsize,
     /// Requests that are out at the same time, over all receivers.
     pub requests_max: usize,
+    /// Most that records waiting for delivery may take, over all lanes.
+    pub memory_bytes: usize,
 }
 
 /// The secrets of delivery.
@@ -52,6 +54,7 @@ impl Config {
     pub fn parse(settings: &mut Settings) -> Self {
         let cpus = std::thread::available_parallelism().map_or(1, NonZeroUsize::get) as u64;
         let slots = settings.number("sender.cpu_slots", cpus, 1..=1_024);
+        let memory = settings.size("sender.memory", 64 << 20, 1 << 20..=1 << 40);
         let requests = settings.number("sender.requests_max", 1_024, 1..=65_536);
         Self {
             keys: keys(settings),
@@ -66,6 +69,7 @@ impl Config {
             replay_patience: settings.duration("sender.replay_patience", DAY, SECOND..=7 * DAY),
             cpu_slots: NonZeroUsize::new(count(slots)).unwrap_or(NonZeroUsize::MIN),
             requests_max: count(requests),
+            memory_bytes: count(memory),
         }
     }
 }

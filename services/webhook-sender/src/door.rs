@@ -1,6 +1,6 @@
 //! Where a shard hands records to one of its lanes.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use auditrelay_model::record::Position;
 use auditrelay_streams::{Acker, Pulled};
@@ -8,33 +8,52 @@ use auditrelay_webhook_sender_core::batch::Caps;
 use auditrelay_webhook_sender_core::gate::{Gate, Offered};
 use tokio::sync::Notify;
 
+use crate::memory::{Charge, Memory};
+
 /// Records that wait for a lane which is busy.
 pub(crate) const ROOM: Caps = Caps { events: 64, bytes: 4 * 1024 * 1024 };
 
 /// A gate that two tasks share.
 #[derive(Debug)]
 pub(crate) struct Door {
-    gate: Mutex<Gate<Pulled, Acker>>,
+    gate: Mutex<Gate<(Pulled, Charge), Acker>>,
     changed: Notify,
+    memory: Arc<Memory>,
+}
+
+/// A record on its way through a lane.
+#[derive(Debug)]
+pub(crate) struct Cargo {
+    pub(crate) pulled: Pulled,
+    pub(crate) acker: Acker,
+    pub(crate) charge: Charge,
 }
 
 /// What a lane finds at its door.
 #[derive(Debug)]
 pub(crate) enum Found {
-    Record(Box<(Pulled, Acker)>),
+    Record(Box<Cargo>),
     /// More came than there was room for.
     Shut,
 }
 
 impl Door {
-    pub(crate) fn new(gate: Gate<Pulled, Acker>) -> Self {
-        Self { gate: Mutex::new(gate), changed: Notify::new() }
+    pub(crate) fn new(gate: Gate<(Pulled, Charge), Acker>, memory: Arc<Memory>) -> Self {
+        Self { gate: Mutex::new(gate), changed: Notify::new(), memory }
     }
 
     /// Never waits; what the lane does not want is returned to be acknowledged.
     pub(crate) fn offer(&self, pulled: Pulled) -> Option<Acker> {
         let (last, bytes, acker) = (last_position(&pulled), pulled.len(), pulled.acker());
-        let offered = self.gate().offer(last, bytes, pulled, acker);
+        let crowded = self.memory.is_crowded();
+        let record = (pulled, self.memory.charge(bytes));
+        let mut gate = self.gate();
+        let offered = if crowded {
+            gate.offer_crowded(last, bytes, record, acker)
+        } else {
+            gate.offer(last, bytes, record, acker)
+        };
+        drop(gate);
         self.changed.notify_one();
         match offered {
             Offered::Taken => None,
@@ -51,8 +70,8 @@ impl Door {
                 if gate.is_shut() && placed {
                     return Found::Shut;
                 }
-                if take && let Some(record) = gate.take() {
-                    return Found::Record(Box::new(record));
+                if take && let Some(((pulled, charge), acker)) = gate.take() {
+                    return Found::Record(Box::new(Cargo { pulled, acker, charge }));
                 }
             }
             self.changed.notified().await;
@@ -71,7 +90,7 @@ impl Door {
         self.gate().reopen(gone)
     }
 
-    fn gate(&self) -> MutexGuard<'_, Gate<Pulled, Acker>> {
+    fn gate(&self) -> MutexGuard<'_, Gate<(Pulled, Charge), Acker>> {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

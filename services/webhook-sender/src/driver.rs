@@ -1,21 +1,24 @@
 //! Runs one lane: brings it what happens and carries its effects out, one after the other.
 
 mod arrival;
+mod effects;
 mod supply;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use auditrelay_model::delivery::{DeliveryEvent, DeliveryFact, Lane as LaneName, LaneState};
+use auditrelay_model::delivery::{Lane as LaneName, LaneState};
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_streams::Acker;
-use auditrelay_webhook_sender_core::lane::{Course, Effect, Input, Lane, Rejoin, Request, Switch};
+use auditrelay_webhook_sender_core::lane::{Course, Input, Lane, Switch, Wants};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::courier::{self, Parcel, Sent};
+use crate::courier::Sent;
+use crate::door::Cargo;
+use crate::memory::Charge;
 use crate::report::{Dispossessed, Journal};
 use crate::sender::{Receiver, Sender};
 use supply::Supplied;
@@ -64,7 +67,7 @@ pub(crate) struct Driver {
     journal: Journal,
     supply: Supply,
     /// What acknowledges the records that are in the machine.
-    held: BTreeMap<u64, Vec<Acker>>,
+    held: BTreeMap<u64, Vec<(Acker, Charge)>>,
     in_flight: Option<Flight>,
     /// When the last event that was sent had been accepted.
     newest_accepted_at: Timestamp,
@@ -130,7 +133,7 @@ impl Driver {
     /// Waits for the next thing to happen. Every arm may be dropped while it waits.
     async fn next(&mut self, soft: &CancellationToken) -> Input {
         loop {
-            let wants = self.machine.wants();
+            let wants = self.wants();
             let tail = self.machine.tail();
             tokio::select! {
                 biased;
@@ -150,8 +153,18 @@ impl Driver {
                         return Input::Configured(switch);
                     }
                 }
-                supplied = self.supply.next(wants, tail) => return self.supplied(supplied).await,
+                supplied = self.supply.next(&self.sender.memory, wants, tail) => return self.supplied(supplied).await,
             }
+        }
+    }
+
+    /// While memory is short, a lane that has something to do reads no more.
+    fn wants(&self) -> Wants {
+        match self.machine.wants() {
+            Wants::FromReader if self.in_flight.is_some() && self.sender.memory.is_crowded() => {
+                Wants::Nothing
+            }
+            wants => wants,
         }
     }
 
@@ -167,12 +180,12 @@ impl Driver {
     }
 
     async fn supplied(&mut self, supplied: Supplied) -> Input {
-        let (pulled, acker) = match supplied {
+        let Cargo { pulled, acker, charge } = match supplied {
             Supplied::Overflowed => return Input::Overflowed,
             Supplied::Exhausted => return Input::Exhausted,
-            Supplied::Record(record) => *record,
+            Supplied::Record(cargo) => *cargo,
         };
-        self.held.entry(pulled.head.sequence).or_default().push(acker);
+        self.held.entry(pulled.head.sequence).or_default().push((acker, charge));
         Input::Arrived(arrival::read(pulled, self.supply.window()).await)
     }
 
@@ -190,103 +203,12 @@ impl Driver {
         Some(self.receiver.switch)
     }
 
-    async fn handle(&mut self, input: Input) -> Result<Flow, Dispossessed> {
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
-            for effect in self.machine.handle(input, self.sender.moment()) {
-                match effect {
-                    Effect::Store { at, fact, state } => self.store(at, fact, *state).await?,
-                    Effect::Done(sequence) => {
-                        ack_all(self.held.remove(&sequence).unwrap_or_default()).await;
-                    }
-                    Effect::Forget(sequences) => {
-                        self.held.retain(|sequence, _| !sequences.contains(sequence));
-                    }
-                    Effect::LeaveShard => self.leave_shard().await,
-                    Effect::AskRejoin => inputs.push_back(Input::Rejoin(self.ask_rejoin().await)),
-                    Effect::StopReading => self.supply.close(),
-                    Effect::Send(request) => self.send(request),
-                    Effect::Wake(after) => self.alarm = Some(Instant::now() + after),
-                    Effect::End => return Ok(Flow::End),
-                }
-            }
-        }
-        Ok(Flow::GoOn)
-    }
-
-    async fn store(
-        &mut self,
-        at: Timestamp,
-        fact: DeliveryFact,
-        state: LaneState,
-    ) -> Result<(), Dispossessed> {
-        let event = DeliveryEvent {
-            at,
-            scope: self.scope,
-            lane: self.name,
-            sender: self.sender.context.instance.clone(),
-            fact,
-            state,
-        };
-        self.journal.store(&event).await?;
-        self.sender.telemetry.stored(self.scope, self.name, &event.fact);
-        if let DeliveryFact::Attempt(attempt) = &event.fact
-            && attempt.delivered
-        {
-            let lag = at.since(self.newest_accepted_at);
-            self.sender.telemetry.delivered(self.name, attempt.events, lag);
-        }
-        Ok(())
-    }
-
-    async fn leave_shard(&mut self) {
-        let held = std::mem::take(&mut self.held).into_values().flatten();
-        ack_all(held.chain(self.supply.leave_shard())).await;
-    }
-
-    async fn ask_rejoin(&mut self) -> Rejoin {
-        let Some(door) = self.supply.door() else { return Rejoin::NotYet };
-        let have = self.machine.tail().map_or(0, |tail| tail.sequence);
-        let Err(skipped) = door.rejoin(have) else { return Rejoin::Welcome };
-        // The reader found nothing more: was it too quick, or is it gone?
-        match self.sender.streams.last_record(self.scope).await {
-            Ok(last) if last.as_ref().is_none_or(|last| last.sequence <= have) => {
-                if door.reopen(skipped) {
-                    Rejoin::WelcomeWithout { last: skipped }
-                } else {
-                    Rejoin::NotYet
-                }
-            }
-            Ok(_) | Err(_) => Rejoin::NotYet,
-        }
-    }
-
-    fn send(&mut self, request: Request) {
-        // The switch is on, so there is one.
-        let Some(destination) = self.receiver.destination.clone() else { return };
-        if let Some(newest) = request.batch.slices.last() {
-            self.newest_accepted_at = newest.record.accepted_at;
-        }
-        let job = match self.name {
-            LaneName::Live => None,
-            LaneName::Replay(job) => Some(job),
-        };
-        let parcel = Parcel { request, scope: self.scope, destination, job };
-        self.in_flight = Some(Box::pin(courier::send(Arc::clone(&self.sender), parcel)));
-    }
-
     fn note_standing(&mut self) {
         let now = Some(self.machine.standing());
         if now != self.standing {
             self.sender.telemetry.moved(self.standing, now);
             self.standing = now;
         }
-    }
-}
-
-async fn ack_all(ackers: impl IntoIterator<Item = Acker>) {
-    for acker in ackers {
-        acker.ack().await;
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use auditrelay_webhook_sender_core::address::AddressPolicy;
+use auditrelay_model::address::AddressPolicy;
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;

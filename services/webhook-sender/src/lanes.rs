@@ -70,7 +70,7 @@ pub(crate) async fn open(
     } else {
         Gate::open(ROOM)
     };
-    let door = Arc::new(Door::new(gate));
+    let door = Arc::new(Door::new(gate, Arc::clone(&sender.memory)));
     let source = Source::of_scope(sender.streams.clone(), scope);
     let supply = Supply::Live { door: Arc::clone(&door), source };
     let start =

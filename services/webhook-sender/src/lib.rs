@@ -16,6 +16,7 @@ mod driver;
 mod guard;
 pub mod gzip;
 mod lanes;
+mod memory;
 mod replay;
 mod report;
 mod sender;

@@ -15,6 +15,7 @@ use http::HeaderValue;
 use tokio::sync::Semaphore;
 
 use crate::config::{Config, Keys};
+use crate::memory::Memory;
 use crate::telemetry::Telemetry;
 use crate::transport::Transport;
 
@@ -27,6 +28,8 @@ pub(crate) struct Sender {
     pub(crate) configured: Projection<ConfigFold>,
     pub(crate) transport: Transport,
     pub(crate) telemetry: Telemetry,
+    /// For records that wait.
+    pub(crate) memory: Arc<Memory>,
     /// Batches that are written at the same time.
     pub(crate) cpu: Arc<Semaphore>,
     /// Requests that are out at the same time.

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::memory::Memory;
 use crate::sender::Sender;
 use crate::telemetry::Telemetry;
 use crate::transport::Transport;
@@ -43,6 +44,7 @@ pub async fn start(config: Config, streams: Streams, context: Context) -> anyhow
             Projection::<ConfigFold>::start(&streams, &following, &context.drain.tasks);
         let jobs = Projection::<ReplayFold>::start(&streams, &following, &context.drain.tasks);
         let sender = Arc::new(Sender {
+            memory: Arc::new(Memory::new(config.memory_bytes)),
             cpu: Arc::new(Semaphore::new(config.cpu_slots.get())),
             requests: Semaphore::new(config.requests_max),
             config,

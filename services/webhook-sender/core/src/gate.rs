@@ -16,7 +16,9 @@ pub struct Gate<T, A> {
     mode: Mode<A>,
     queue: VecDeque<Waiting<T, A>>,
     bytes: usize,
+    /// The last record that the lane has to read on its own, or has taken and may not have kept.
     skipped: Option<Position>,
+    taken: Option<Position>,
 }
 
 #[derive(Debug)]
@@ -50,18 +52,44 @@ pub enum Offered<A> {
 impl<T, A> Gate<T, A> {
     /// The gate of a lane that takes its records from the shard.
     pub const fn open(room: Caps) -> Self {
-        Self { room, mode: Mode::Open, queue: VecDeque::new(), bytes: 0, skipped: None }
+        Self::new(room, Mode::Open, None)
     }
 
     /// The gate of a lane that was found behind; records up to `skipped` were skipped before.
     pub const fn left(room: Caps, skipped: Option<Position>) -> Self {
-        Self { room, mode: Mode::Left, queue: VecDeque::new(), bytes: 0, skipped }
+        Self::new(room, Mode::Left, skipped)
+    }
+
+    const fn new(room: Caps, mode: Mode<A>, skipped: Option<Position>) -> Self {
+        Self { room, mode, queue: VecDeque::new(), bytes: 0, skipped, taken: None }
     }
 
     /// A record comes from the shard; `last` is its last event.
     pub fn offer(&mut self, last: Position, bytes: usize, record: T, acker: A) -> Offered<A> {
+        let has_room = self.queue.len() < self.room.events && self.bytes < self.room.bytes;
+        self.offer_when(has_room, last, bytes, (record, acker))
+    }
+
+    /// As [`Gate::offer`] while memory is short: only one record may wait.
+    pub fn offer_crowded(
+        &mut self,
+        last: Position,
+        bytes: usize,
+        record: T,
+        acker: A,
+    ) -> Offered<A> {
+        self.offer_when(self.queue.is_empty(), last, bytes, (record, acker))
+    }
+
+    fn offer_when(
+        &mut self,
+        has_room: bool,
+        last: Position,
+        bytes: usize,
+        (record, acker): (T, A),
+    ) -> Offered<A> {
         match &mut self.mode {
-            Mode::Open if self.queue.len() < self.room.events && self.bytes < self.room.bytes => {
+            Mode::Open if has_room => {
                 self.bytes += bytes;
                 self.queue.push_back(Waiting { last, bytes, record, acker });
                 Offered::Taken
@@ -86,6 +114,7 @@ impl<T, A> Gate<T, A> {
     pub fn take(&mut self) -> Option<(T, A)> {
         let next = self.queue.pop_front()?;
         self.bytes = self.bytes.saturating_sub(next.bytes);
+        self.taken = self.taken.max_by_sequence(next.last);
         Some((next.record, next.acker))
     }
 
@@ -97,6 +126,10 @@ impl<T, A> Gate<T, A> {
     /// The lane reads on its own from here on; returns what is to be acknowledged.
     pub fn leave(&mut self) -> Vec<A> {
         let mut waiting = Vec::new();
+        // Taken, but perhaps not kept: a record behind a gap is read again.
+        if let Some(taken) = self.taken.take() {
+            self.skipped = self.skipped.max_by_sequence(taken);
+        }
         for Waiting { last, acker, .. } in self.queue.drain(..) {
             self.skipped = self.skipped.max_by_sequence(last);
             waiting.push(acker);
@@ -179,6 +212,15 @@ mod tests {
         assert_eq!(gate.rejoin(5), Ok(()));
         assert_eq!(gate.offer(at(6), 1, 6, 6), Offered::Taken);
         assert_eq!(gate.take(), Some((6, 6)));
+    }
+
+    #[test]
+    fn what_was_taken_and_not_kept_must_be_read_before_the_lane_is_taken_back() {
+        let mut gate = gate();
+        gate.offer(at(3), 1, 3, 3);
+        gate.take();
+        gate.leave();
+        assert_eq!(gate.rejoin(2), Err(at(3)));
     }
 
     #[test]

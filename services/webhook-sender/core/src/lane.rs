@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use auditrelay_model::Window;
 use auditrelay_model::backoff::Backoff;
-use auditrelay_model::delivery::{DeliveryFact, Hold, LaneState};
+use auditrelay_model::delivery::{DeliveryFact, LaneState};
 use auditrelay_model::record::Position;
 
 use crate::batch::{Batch, Caps, Sizer};
@@ -114,8 +114,9 @@ enum Reading {
     On,
     /// Everything there was has been read.
     Exhausted,
-    /// As before, and the shard was asked to take the lane back.
-    Rejoining,
+    /// As before, and the shard was asked to take the lane back; not for the first time since the
+    /// last record came, when it has `refused`.
+    Rejoining { refused: bool },
     /// The shard took the lane back, which is behind until it has dealt with what it has read.
     Rejoined { at: Position },
     /// A number was missing: it is looked for once more before it counts as gone.
@@ -184,36 +185,6 @@ impl Lane {
     /// The last event that was taken in; reading goes on behind it.
     pub fn tail(&self) -> Option<Position> {
         self.buffer.tail().or(self.state.cursor)
-    }
-
-    /// Whether it takes records, and where from.
-    pub fn wants(&self) -> Wants {
-        let probing = self.state.hold.is_some();
-        let room =
-            if probing { self.buffer.is_empty() } else { self.buffer.has_room(self.policy.room) };
-        let busy = matches!(self.work, Work::Holding | Work::Resting | Work::Ended);
-        match self.course {
-            Course::Live if !self.reads_alone() => {
-                if room && !matches!(self.work, Work::Ended) {
-                    Wants::FromShard
-                } else {
-                    Wants::Nothing
-                }
-            }
-            _ if busy || !room || self.draining || self.reading == Reading::Complete => {
-                Wants::Nothing
-            }
-            Course::Live | Course::Replay { .. } => Wants::FromReader,
-        }
-    }
-
-    /// Whether it reads with a reader of its own.
-    fn reads_alone(&self) -> bool {
-        match (self.course, self.reading) {
-            (Course::Replay { .. }, _) => true,
-            (Course::Live, Reading::Rejoined { .. }) => false,
-            (Course::Live, _) => self.state.behind.is_some(),
-        }
     }
 
     fn started(&mut self, moment: Moment) {
@@ -286,17 +257,6 @@ impl Lane {
         self.effects.push(Effect::StopReading);
     }
 
-    fn hold(&mut self, reason: String, customer_must_act: bool, moment: Moment) {
-        if !self.reads_alone() {
-            self.fall_behind("the webhook is inactive", moment);
-        }
-        if self.state.hold.is_none() {
-            self.probes = 0;
-            let hold = Hold { reason, customer_must_act, since: moment.now };
-            self.store(DeliveryFact::Held(hold), moment);
-        }
-    }
-
     fn stop(&mut self, code: &str, reason: String, moment: Moment) {
         self.store(DeliveryFact::Stopped { code: code.to_owned(), reason }, moment);
         self.drop_buffer();
@@ -312,6 +272,9 @@ impl Lane {
 /// The first probe of a lane that was found held goes out within this time.
 const FIRST_PROBE_MAX: Duration = Duration::from_secs(2);
 
+#[cfg(test)]
+#[path = "lane/bench.rs"]
+mod bench;
 #[cfg(test)]
 #[path = "lane/tests.rs"]
 mod tests;

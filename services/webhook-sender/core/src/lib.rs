@@ -10,7 +10,6 @@
 //! numbers; whatever is lost, repeated or cut short, every event is delivered, counted as expired
 //! or set aside by name, and a crash repeats at most one batch.
 
-pub mod address;
 pub mod batch;
 pub mod format;
 pub mod gate;

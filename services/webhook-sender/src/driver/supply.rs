@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use auditrelay_model::Window;
 use auditrelay_model::record::Position;
-use auditrelay_streams::{Acker, Pulled};
+use auditrelay_streams::Acker;
 use auditrelay_webhook_sender_core::lane::Wants;
 
-use crate::door::{Door, Found};
+use crate::door::{Cargo, Door, Found};
+use crate::memory::Memory;
 use crate::source::Source;
 
 /// Where a lane's records come from.
@@ -20,7 +21,7 @@ pub(crate) enum Supply {
 
 /// What a supply brings.
 pub(super) enum Supplied {
-    Record(Box<(Pulled, Acker)>),
+    Record(Box<Cargo>),
     /// The lane's own reader has nothing more now.
     Exhausted,
     /// The shard's queue was full.
@@ -29,16 +30,21 @@ pub(super) enum Supplied {
 
 impl Supply {
     /// Nothing is lost when this is dropped while it waits.
-    pub(super) async fn next(&mut self, wants: Wants, tail: Option<Position>) -> Supplied {
+    pub(super) async fn next(
+        &mut self,
+        memory: &Arc<Memory>,
+        wants: Wants,
+        tail: Option<Position>,
+    ) -> Supplied {
         match self {
-            Self::Replay { source, .. } => read(source, wants, tail).await,
+            Self::Replay { source, .. } => read(source, memory, wants, tail).await,
             Self::Live { door, source } => tokio::select! {
                 biased;
                 found = door.next(wants == Wants::FromShard, tail.is_some()) => match found {
                     Found::Record(record) => Supplied::Record(record),
                     Found::Shut => Supplied::Overflowed,
                 },
-                supplied = read(source, wants, tail) => supplied,
+                supplied = read(source, memory, wants, tail) => supplied,
             },
         }
     }
@@ -70,7 +76,12 @@ impl Supply {
     }
 }
 
-async fn read(source: &mut Source, wants: Wants, tail: Option<Position>) -> Supplied {
+async fn read(
+    source: &mut Source,
+    memory: &Arc<Memory>,
+    wants: Wants,
+    tail: Option<Position>,
+) -> Supplied {
     if wants != Wants::FromReader {
         return std::future::pending().await;
     }
@@ -78,8 +89,8 @@ async fn read(source: &mut Source, wants: Wants, tail: Option<Position>) -> Supp
     match source.next(from).await {
         None => Supplied::Exhausted,
         Some(pulled) => {
-            let acker = pulled.acker();
-            Supplied::Record(Box::new((pulled, acker)))
+            let (acker, charge) = (pulled.acker(), memory.charge(pulled.len()));
+            Supplied::Record(Box::new(Cargo { pulled, acker, charge }))
         }
     }
 }

@@ -6,13 +6,11 @@ use std::time::Duration;
 use auditrelay_broker::{Broker, BrokerOptions, find_or_provide};
 use auditrelay_model::config::{ConfigChange, ConfigEvent};
 use auditrelay_model::delivery::{Lane, LaneState};
-use auditrelay_model::destination::{Destination, LogFormat, SealedSecret, TlsPolicy};
-use auditrelay_model::event::{Access, AuditEvent, Detail};
-use auditrelay_model::id::{CommandId, DestinationId, EventId, JobId, OrgId, RecordId};
+use auditrelay_model::destination::Destination;
+use auditrelay_model::id::{CommandId, JobId, OrgId, RecordId};
 use auditrelay_model::record::Record;
 use auditrelay_model::replay::{Plan, ReplayEvent, ReplayFact};
-use auditrelay_model::stream::{Discard, Storage, StreamSpec};
-use auditrelay_model::{Clock, Scope, Timestamp, Window};
+use auditrelay_model::{Clock, Scope, Window};
 use auditrelay_runtime::clock::SystemClock;
 use auditrelay_runtime::context::Context;
 use auditrelay_runtime::ids::uuid_v7;
@@ -25,10 +23,11 @@ use auditrelay_webhook_sender::Config;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::builders::{destination, event, spec};
 use crate::receiver::{Receiver, Request};
 
 pub(crate) const BATCH_EVENTS: usize = 10;
-const AUTHORIZATION: &str = "Splunk a-secret";
+pub(crate) const AUTHORIZATION: &str = "Splunk a-secret";
 const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(crate) struct World {
@@ -41,7 +40,7 @@ pub(crate) struct World {
     signing: KeySet,
     sealing: SealingKeys,
     appended: Mutex<Vec<String>>,
-    broker: Broker,
+    broker: tokio::sync::Mutex<Option<Broker>>,
     _store: tempfile::TempDir,
 }
 
@@ -69,7 +68,7 @@ impl World {
             signing: KeySet::generate("k1", "2026-01-01T00:00:00Z", &random).unwrap(),
             sealing,
             appended: Mutex::default(),
-            broker,
+            broker: tokio::sync::Mutex::new(Some(broker)),
             _store: store,
         };
         world.webhook(true).await;
@@ -97,11 +96,20 @@ impl World {
 
     /// A running sender with a connection of its own.
     pub(crate) async fn sender(&self, instance: &str) -> Sender {
-        let streams = connection(&self.broker).await;
+        let streams = connection(self.broker.lock().await.as_ref().unwrap()).await;
         let context = Context::new(instance.to_owned());
         let config = self.config();
         auditrelay_webhook_sender::start(config, streams, context.clone()).await.unwrap();
         Sender { context }
+    }
+
+    /// The broker is killed and started again on the same store and port.
+    pub(crate) async fn restart_broker(&self) {
+        let mut broker = self.broker.lock().await;
+        let again = broker.as_ref().unwrap().same_again();
+        broker.take().unwrap().kill().await;
+        let binary = find_or_provide().await.unwrap();
+        *broker = Some(Broker::start(&binary, again).await.unwrap());
     }
 
     fn config(&self) -> Config {
@@ -127,7 +135,13 @@ impl World {
 
     /// Stores a record of so many events; returns their ids.
     pub(crate) async fn append(&self, events: usize) -> Vec<String> {
-        let last = self.streams.last_record(self.scope).await.unwrap();
+        let last = loop {
+            // While the broker is away.
+            match self.streams.last_record(self.scope).await {
+                Ok(last) => break last,
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        };
         let now = SystemClock.now();
         let record = Record {
             id: RecordId::from_uuid(uuid_v7()),
@@ -213,7 +227,7 @@ impl World {
     }
 
     async fn state(&self, lane: Lane) -> LaneState {
-        let last = self.streams.last_delivery(self.scope, lane).await.unwrap();
+        let last = self.streams.last_delivery(self.scope, lane).await.unwrap_or_default();
         last.map(|(event, _)| event.state).unwrap_or_default()
     }
 
@@ -258,66 +272,4 @@ impl Sender {
 async fn connection(broker: &Broker) -> Streams {
     let settings = NatsSettings { url: broker.url(), credentials: None, name: "test".to_owned() };
     connect(&settings).await.unwrap()
-}
-
-fn destination(receiver: &Receiver, sealing: &SealingKeys) -> Destination {
-    let (id, now) = (DestinationId::from_uuid(uuid_v7()), SystemClock.now());
-    let nonce = auditrelay_signing::random_nonce(&SystemRandom::new()).unwrap();
-    let sealed = sealing.seal(AUTHORIZATION.as_bytes(), id.to_string().as_bytes(), nonce).unwrap();
-    Destination {
-        id,
-        name: "siem".to_owned(),
-        endpoint: format!("http://{}/", receiver.address),
-        authorization: SealedSecret {
-            key_id: sealed.key_id,
-            nonce: sealed.nonce.to_vec(),
-            ciphertext: sealed.ciphertext,
-        },
-        log_format: LogFormat::Json,
-        tls: TlsPolicy::Verify,
-        created_at: now,
-        updated_at: now,
-        implicit: false,
-    }
-}
-
-fn spec(name: StreamName) -> StreamSpec {
-    StreamSpec {
-        name: name.to_string(),
-        subjects: vec![name.subjects().to_owned()],
-        max_age: Duration::ZERO,
-        max_bytes: -1,
-        max_messages_per_subject: -1,
-        max_consumers: 1_000,
-        discard: Discard::New,
-        storage: Storage::File,
-        replicas: 1,
-        compressed: false,
-        allow_direct: true,
-        deny_delete: name != StreamName::Leases,
-        duplicate_window: Duration::from_mins(2),
-        allow_message_ttl: name == StreamName::Leases,
-        acks_before_write: false,
-    }
-}
-
-fn event(ts: Timestamp) -> AuditEvent {
-    AuditEvent {
-        id: EventId::from_uuid(uuid_v7()),
-        ts,
-        principal_id: "p-1".to_owned(),
-        principal_name: String::new(),
-        actor_id: String::new(),
-        client_ip: None,
-        uri: "/".to_owned(),
-        user_agent: "test".to_owned(),
-        trace_id: String::new(),
-        platform_initiated: false,
-        traceparent: String::new(),
-        detail: Detail::Access(Access {
-            method: "GET".to_owned(),
-            status_code: 200,
-            query: String::new(),
-        }),
-    }
 }

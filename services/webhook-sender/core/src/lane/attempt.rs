@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auditrelay_model::delivery::{Attempt, DeliveryFact, Quarantined};
+use auditrelay_model::delivery::{Attempt, DeliveryFact, Hold, Quarantined};
 
 use super::{
     Batch, Effect, Lane, Moment, QUARANTINES_BEFORE_HOLD, Request, Switch, Target, Tried, Work,
@@ -118,6 +118,17 @@ impl Lane {
         self.drop_buffer();
         self.work = Work::Holding;
         self.effects.push(Effect::Wake(wait.max(after.unwrap_or_default())));
+    }
+
+    fn hold(&mut self, reason: String, customer_must_act: bool, moment: Moment) {
+        if !self.reads_alone() {
+            self.fall_behind("the webhook is inactive", moment);
+        }
+        if self.state.hold.is_none() {
+            self.probes = 0;
+            let hold = Hold { reason, customer_must_act, since: moment.now };
+            self.store(DeliveryFact::Held(hold), moment);
+        }
     }
 
     /// Refused alone: tried again, then set aside so that the rest flows. When one event after the

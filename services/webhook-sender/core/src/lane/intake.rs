@@ -10,13 +10,43 @@ use auditrelay_model::window::RETENTION;
 use uuid::Uuid;
 
 use super::buffer::Missing;
-use super::{Arrival, Body, Course, Effect, Lane, Moment, Reading};
+use super::{Arrival, Body, Course, Effect, Lane, Moment, Reading, Wants, Work};
 
 impl Lane {
+    /// Whether it takes records, and where from.
+    pub fn wants(&self) -> Wants {
+        let probing = self.state.hold.is_some();
+        let room =
+            if probing { self.buffer.is_empty() } else { self.buffer.has_room(self.policy.room) };
+        let busy = matches!(self.work, Work::Holding | Work::Resting | Work::Ended);
+        match self.course {
+            Course::Live if !self.reads_alone() => {
+                if room && !matches!(self.work, Work::Ended) {
+                    Wants::FromShard
+                } else {
+                    Wants::Nothing
+                }
+            }
+            _ if busy || !room || self.draining || self.reading == Reading::Complete => {
+                Wants::Nothing
+            }
+            Course::Live | Course::Replay { .. } => Wants::FromReader,
+        }
+    }
+
+    /// Whether it reads with a reader of its own.
+    pub(super) fn reads_alone(&self) -> bool {
+        match (self.course, self.reading) {
+            (Course::Replay { .. }, _) => true,
+            (Course::Live, Reading::Rejoined { .. }) => false,
+            (Course::Live, _) => self.state.behind.is_some(),
+        }
+    }
+
     pub(super) fn arrived(&mut self, arrival: &Arrival, moment: Moment) {
         match self.reading {
             Reading::Complete => return,
-            Reading::Exhausted | Reading::Rejoining => self.reading = Reading::On,
+            Reading::Exhausted | Reading::Rejoining { .. } => self.reading = Reading::On,
             Reading::On | Reading::Rejoined { .. } | Reading::LookingAgain { .. } => {}
         }
         match fit(self.tail(), arrival.epoch, arrival.first_number, arrival.last_number) {

@@ -4,7 +4,7 @@ use auditrelay_model::delivery::DeliveryFact;
 use auditrelay_model::record::Position;
 
 use super::buffer::Front;
-use super::{Course, Lane, Moment, Reading, Wants, Work};
+use super::{Course, Effect, Lane, Moment, Reading, Wants, Work};
 
 /// Records outside the window that one fact covers at most; they wait unacknowledged for it.
 const PASSED_TOGETHER_MAX: usize = 256;
@@ -32,8 +32,18 @@ impl Lane {
                 && self.buffer.is_empty()
             {
                 self.complete(until, moment);
+            } else if self.state.hold.is_some() && self.reading == Reading::Exhausted {
+                self.look_again_later(moment);
             }
         }
+    }
+
+    /// There is nothing to probe with: what was due has expired, or got lost on the way.
+    fn look_again_later(&mut self, moment: Moment) {
+        self.drop_buffer();
+        self.work = Work::Holding;
+        let wait = self.policy.probe.delay(self.probes.max(1), moment.chance);
+        self.effects.push(Effect::Wake(wait));
     }
 
     /// Deals with what lies at the front and is not to be sent; false when there is nothing such,

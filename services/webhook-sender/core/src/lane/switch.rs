@@ -81,25 +81,29 @@ impl Lane {
                     && self.state.behind.is_some()
                     && self.state.hold.is_none();
                 if may_rejoin {
-                    self.reading = Reading::Rejoining;
+                    let refused = self.reading == Reading::Exhausted;
+                    self.reading = Reading::Rejoining { refused };
                     self.effects.push(Effect::AskRejoin);
                 } else {
                     self.reading = Reading::Exhausted;
                 }
             }
-            Reading::Rejoining | Reading::Rejoined { .. } | Reading::Complete => {}
+            Reading::Rejoining { .. } | Reading::Rejoined { .. } | Reading::Complete => {}
         }
     }
 
     /// Back on the shard, the lane is behind until it has dealt with what it read on its own: only
     /// then would another sender get everything else from the shard.
     pub(super) fn rejoined(&mut self, answer: Rejoin, moment: Moment) {
-        if self.reading != Reading::Rejoining {
-            return;
-        }
+        let Reading::Rejoining { refused } = self.reading else { return };
         self.reading = Reading::On;
         match answer {
-            Rejoin::NotYet => return,
+            // There is more, and the reader has not brought it twice: it may be lost on the way.
+            Rejoin::NotYet if refused => return self.effects.push(Effect::StopReading),
+            Rejoin::NotYet => {
+                self.reading = Reading::Exhausted;
+                return;
+            }
             Rejoin::Welcome => {}
             Rejoin::WelcomeWithout { last } => self.miss(last, moment.now),
         }

@@ -9,8 +9,9 @@ use auditrelay_webhook_sender_core::lane::{
     Arrival, Body, Course, Effect, Input, Lane, Request, Switch, Wants,
 };
 
+use crate::builders::{answered, arrival, moment, target, tried};
 use crate::random::Random;
-use crate::world::{BATCH_MAX, POLICY, answered, arrival, moment, target, tried};
+use crate::world::{BATCH_MAX, POLICY};
 
 struct Job {
     seed: u64,

@@ -1,27 +1,19 @@
 //! The log, the shard, the receiver and the sender that is killed.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
-use auditrelay_model::Timestamp;
-use auditrelay_model::backoff::{Backoff, Chance};
-use auditrelay_model::delivery::{DeliveryFact, LaneState};
-use auditrelay_model::destination::LogFormat;
-use auditrelay_model::event::{Access, AuditEvent, Detail};
-use auditrelay_model::id::{BatchId, DestinationId, EventId, OrgId, RecordId};
-use auditrelay_model::record::{Position, Record};
-use auditrelay_model::scope::Scope;
+use auditrelay_model::backoff::Backoff;
+use auditrelay_model::delivery::LaneState;
+use auditrelay_model::record::Position;
 use auditrelay_webhook_sender_core::batch::Caps;
 use auditrelay_webhook_sender_core::gate::{Gate, Offered};
-use auditrelay_webhook_sender_core::lane::{
-    Arrival, Body, Course, Effect, Input, Lane, Moment, Policy, Rejoin, Request, Switch, Target,
-    Tried, Wants,
-};
+use auditrelay_webhook_sender_core::lane::{Arrival, Input, Policy, Request, Switch};
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
-use uuid::Uuid;
 
+use crate::builders::{answered, arrival, target, tried};
 use crate::random::Random;
+use crate::sender::Sender;
 
 pub(crate) const BATCH_MAX: usize = 6;
 pub(crate) const POLICY: Policy = Policy {
@@ -32,39 +24,31 @@ pub(crate) const POLICY: Policy = Policy {
     probe: Backoff { min: Duration::from_secs(30), max: Duration::from_mins(15) },
 };
 
-const GATE: Caps = Caps { events: 3, bytes: 1_000_000 };
+pub(crate) const GATE: Caps = Caps { events: 3, bytes: 1_000_000 };
 
 pub(crate) struct World {
-    seed: u64,
-    random: Random,
-    log: Vec<Arrival>,
-    expired: usize,
-    acked: BTreeSet<u64>,
+    pub(crate) seed: u64,
+    pub(crate) random: Random,
+    pub(crate) log: Vec<Arrival>,
+    pub(crate) expired: usize,
+    pub(crate) acked: BTreeSet<u64>,
     /// The shard's reader: index of the next record.
-    shard_next: usize,
-    stored: Option<LaneState>,
-    quarantined: BTreeSet<u64>,
-    sender: Option<Sender>,
-    switch: Switch,
-    mood: Mood,
-    hostile: bool,
-    received: Vec<u64>,
-    crashes: usize,
-    unanswered: usize,
-    ids: u128,
-}
-
-struct Sender {
-    lane: Lane,
-    gate: Gate<usize, u64>,
-    reader: Option<usize>,
-    held: BTreeSet<u64>,
-    in_flight: Option<Request>,
-    timer: bool,
+    pub(crate) shard_next: usize,
+    pub(crate) stored: Option<LaneState>,
+    pub(crate) quarantined: BTreeSet<u64>,
+    pub(crate) sender: Option<Sender>,
+    pub(crate) switch: Switch,
+    pub(crate) mood: Mood,
+    pub(crate) hostile: bool,
+    pub(crate) producing: bool,
+    pub(crate) received: Vec<u64>,
+    pub(crate) crashes: usize,
+    pub(crate) unanswered: usize,
+    pub(crate) ids: u128,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Mood {
+pub(crate) enum Mood {
     Up,
     Down,
     TakesFew,
@@ -86,6 +70,7 @@ impl World {
             switch: Switch::On(target(0)),
             mood: Mood::Up,
             hostile: true,
+            producing: true,
             received: Vec::new(),
             crashes: 0,
             unanswered: 0,
@@ -96,7 +81,7 @@ impl World {
     /// One thing happens.
     pub(crate) fn step(&mut self) {
         match self.random.below(100) {
-            0..20 => self.append(),
+            0..20 => self.append_or_crash(),
             20..45 => self.deliver_from_shard(),
             45..50 => self.redeliver(),
             50..70 => self.lane_takes(),
@@ -107,6 +92,10 @@ impl World {
             95..97 => self.change_switch(),
             _ => self.expire(),
         }
+    }
+
+    pub(crate) fn producers_stop(&mut self) {
+        self.producing = false;
     }
 
     /// No more mischief: everything must come to rest.
@@ -170,6 +159,17 @@ impl World {
         );
     }
 
+    /// When the producers have stopped, more senders die instead.
+    fn append_or_crash(&mut self) {
+        if self.producing {
+            self.append();
+        } else if self.random.percent(25) {
+            self.crash();
+        } else {
+            self.lane_takes();
+        }
+    }
+
     fn append(&mut self) {
         let (sequence, number) = match self.log.last() {
             Some(last) => (last.sequence, last.last_number + 1),
@@ -222,58 +222,6 @@ impl World {
             Offered::Taken => {}
             Offered::Skipped(sequence) => {
                 self.acked.insert(sequence);
-            }
-        }
-    }
-
-    fn start(&mut self, gate: Gate<usize, u64>) {
-        // The log is asked where a lane without a cursor begins.
-        let beginning = || LaneState { cursor: Some(Position::default()), ..LaneState::default() };
-        let state = self.stored.clone().unwrap_or_else(beginning);
-        self.sender = Some(Sender {
-            lane: Lane::new(Course::Live, state, self.switch, POLICY),
-            gate,
-            reader: None,
-            held: BTreeSet::new(),
-            in_flight: None,
-            timer: false,
-        });
-        self.tell(Input::Started);
-    }
-
-    fn lane_takes(&mut self) {
-        let Some(sender) = &mut self.sender else { return };
-        match sender.lane.wants() {
-            _ if sender.gate.is_shut() && sender.lane.tail().is_some() => {
-                self.tell(Input::Overflowed);
-            }
-            Wants::Nothing => {}
-            Wants::FromShard => {
-                if let Some((index, sequence)) = sender.gate.take() {
-                    sender.held.insert(sequence);
-                    self.tell(Input::Arrived(self.log[index].clone()));
-                }
-            }
-            Wants::FromReader => self.read(),
-        }
-    }
-
-    fn read(&mut self) {
-        let Some(sender) = &mut self.sender else { return };
-        let from = sender.lane.tail().unwrap().sequence;
-        let log = &self.log;
-        let next = *sender
-            .reader
-            .get_or_insert_with(|| log.partition_point(|record| record.sequence < from));
-        let index = next.max(self.expired);
-        sender.reader = Some(index + 1);
-        match self.log.get(index).cloned() {
-            // The connection breaks and takes the record with it.
-            Some(_) if self.hostile && self.random.percent(5) => {}
-            Some(record) => self.tell(Input::Arrived(record)),
-            None => {
-                sender.reader = Some(self.log.len());
-                self.tell(Input::Exhausted);
             }
         }
     }
@@ -333,7 +281,7 @@ impl World {
     }
 
     /// The sender dies; another takes the shard.
-    fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         self.crashes += 1;
         if let Some(request) = self.sender.take().and_then(|sender| sender.in_flight)
             && self.random.percent(50)
@@ -346,147 +294,12 @@ impl World {
             self.start(Gate::left(GATE, skipped));
         }
     }
-
-    fn tell(&mut self, input: Input) {
-        self.ids += 1;
-        let moment = moment(self.ids);
-        let Some(sender) = &mut self.sender else { return };
-        for effect in sender.lane.handle(input, moment) {
-            if self.hostile && self.random.percent(1) {
-                return self.crash();
-            }
-            if !self.carry_out(effect) {
-                return;
-            }
-        }
-    }
-
-    fn carry_out(&mut self, effect: Effect) -> bool {
-        let Some(sender) = &mut self.sender else { return false };
-        match effect {
-            Effect::Store { fact, state, .. } => {
-                if let DeliveryFact::Quarantined(quarantined) = fact {
-                    self.quarantined.insert(quarantined.at.number);
-                }
-                self.stored = Some(*state);
-            }
-            Effect::Done(sequence) => {
-                // An acknowledgement may be lost.
-                if sender.held.remove(&sequence) && !(self.hostile && self.random.percent(5)) {
-                    self.acked.insert(sequence);
-                }
-            }
-            Effect::Forget(sequences) => {
-                for sequence in sequences {
-                    sender.held.remove(&sequence);
-                }
-            }
-            Effect::LeaveShard => {
-                self.acked.extend(sender.gate.leave());
-                self.acked.extend(std::mem::take(&mut sender.held));
-            }
-            Effect::AskRejoin => return self.ask_rejoin(),
-            Effect::StopReading => sender.reader = None,
-            Effect::Send(request) => {
-                assert!(sender.in_flight.is_none(), "seed {}: two requests", self.seed);
-                sender.in_flight = Some(request);
-            }
-            Effect::Wake(_) => sender.timer = true,
-            Effect::End => self.sender = None,
-        }
-        true
-    }
-
-    fn ask_rejoin(&mut self) -> bool {
-        let Some(sender) = &mut self.sender else { return false };
-        let have = sender.lane.tail().map_or(0, |tail| tail.sequence);
-        let answer = match sender.gate.rejoin(have) {
-            Ok(()) => Rejoin::Welcome,
-            Err(last) if self.log.iter().skip(self.expired).all(|r| r.sequence <= have) => {
-                assert!(sender.gate.reopen(last));
-                Rejoin::WelcomeWithout { last }
-            }
-            Err(_) => Rejoin::NotYet,
-        };
-        self.tell(Input::Rejoin(answer));
-        true
-    }
-}
-
-pub(crate) fn target(changed: i64) -> Target {
-    Target {
-        destination: DestinationId::from_uuid(Uuid::nil()),
-        log_format: LogFormat::Json,
-        changed_at: Timestamp::from_nanos(changed),
-    }
-}
-
-pub(crate) fn moment(id: u128) -> Moment {
-    Moment {
-        now: Timestamp::from_nanos(1_000_000),
-        chance: Chance(0),
-        fresh: BatchId::from_uuid(Uuid::from_u128(id)),
-    }
-}
-
-pub(crate) fn tried(outcome: Outcome) -> Tried {
-    Tried {
-        outcome,
-        started_at: Timestamp::from_nanos(0),
-        duration: Duration::ZERO,
-        body_bytes: 4_000,
-        trace_id: String::new(),
-    }
-}
-
-pub(crate) fn answered(status: u16) -> Outcome {
-    Outcome::Answered { status, retry_after: None, message: String::new() }
 }
 
 fn poisoned(number: u64) -> bool {
     number.is_multiple_of(23)
 }
 
-fn position(record: &Arrival) -> Position {
+pub(crate) fn position(record: &Arrival) -> Position {
     Position { epoch: 1, number: record.last_number, sequence: record.sequence }
-}
-
-/// A record with events at these times.
-pub(crate) fn arrival(sequence: u64, first_number: u64, times: &[i64]) -> Arrival {
-    let record = Record {
-        id: RecordId::from_uuid(Uuid::nil()),
-        scope: Scope::Organization(OrgId::from_uuid(Uuid::nil())),
-        epoch: 1,
-        first_number,
-        previous_digest: None,
-        accepted_at: Timestamp::from_nanos(0),
-        idempotency_key: None,
-        events: times.iter().map(|ts| event(*ts)).collect(),
-    };
-    Arrival {
-        sequence,
-        stored_at: Timestamp::from_nanos(0),
-        epoch: 1,
-        first_number,
-        last_number: record.last_number(),
-        body: Body::Record(Arc::new(record)),
-    }
-}
-
-fn event(ts: i64) -> AuditEvent {
-    let access = Access { method: "GET".to_owned(), status_code: 200, query: String::new() };
-    AuditEvent {
-        id: EventId::from_uuid(Uuid::nil()),
-        ts: Timestamp::from_nanos(ts),
-        principal_id: String::new(),
-        principal_name: String::new(),
-        actor_id: String::new(),
-        client_ip: None,
-        uri: String::new(),
-        user_agent: String::new(),
-        trace_id: String::new(),
-        platform_initiated: false,
-        traceparent: String::new(),
-        detail: Detail::Access(access),
-    }
 }
