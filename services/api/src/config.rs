@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use auditrelay_api_core::address::AddressRules;
 use auditrelay_api_core::page::CursorKey;
+use auditrelay_model::address::AddressPolicy;
 use auditrelay_model::secret::Secret;
 use auditrelay_runtime::settings::Settings;
 use auditrelay_signing::{KeySet, SealingKeys};
@@ -46,7 +47,10 @@ impl Config {
             cursor_key: CursorKey::derive(cursor_secret.as_bytes()),
             rules: AddressRules {
                 allow_http: settings.flag("api.allow_http_destinations", false),
-                allowed: networks(settings, "api.allow_private_destinations"),
+                allowed: AddressPolicy::allowing(networks(
+                    settings,
+                    "api.allow_private_destinations",
+                )),
             },
             new_host_needs_authorization: settings.flag("api.new_host_needs_authorization", false),
             foreign_stubs: settings.flag("api.foreign_stubs", false),

@@ -5,6 +5,7 @@
 //! [`replay::Job`] (how it is recovered). State that several services read is folded here
 //! (`evolve`); the decisions that lead to it (`decide`) belong to the one service that owns it.
 
+pub mod address;
 pub mod aggregate;
 pub mod backoff;
 pub mod clock;
@@ -14,6 +15,7 @@ pub mod destination;
 pub mod event;
 pub mod id;
 pub mod portal;
+pub mod reach;
 pub mod record;
 pub mod replay;
 pub mod scope;

@@ -39,7 +39,7 @@ impl Timestamp {
     /// nine digits of a second are cut.
     pub fn parse_rfc3339(text: &str) -> Result<Self, TimestampError> {
         let text = strict_rfc3339(text).ok_or(TimestampError::NotADateTime)?;
-        let parsed: jiff::Timestamp = text.parse().map_err(|_| TimestampError::NotADateTime)?;
+        let parsed: jiff::Timestamp = text.parse().map_err(|_| refusal(&text))?;
         i64::try_from(parsed.as_nanosecond()).map(Self).map_err(|_| TimestampError::OutOfRange)
     }
 
@@ -83,6 +83,17 @@ impl Sub<Duration> for Timestamp {
 
 fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// jiff's own range ends within the last days of 9999: such a text is a date-time if it is one in
+/// another year without a leap day.
+fn refusal(text: &str) -> TimestampError {
+    let nearer = text.strip_prefix("9999").map(|rest| format!("2001{rest}"));
+    if nearer.is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok()) {
+        TimestampError::OutOfRange
+    } else {
+        TimestampError::NotADateTime
+    }
 }
 
 /// jiff also reads a date alone, a time without seconds or offset, and a bracketed zone; RFC 3339
@@ -146,17 +157,20 @@ mod tests {
             "2026-02-30T00:00:00Z",
             "2026-01-01T00:00:00Z[UTC]",
             "2026-01-01T25:00:00Z",
+            "9999-13-31T23:59:59Z",
+            "9999-02-29T23:59:59Z",
+            "9999-12-31T23:59:59+99:00",
         ] {
             assert_eq!(Timestamp::parse_rfc3339(text), Err(TimestampError::NotADateTime), "{text}");
         }
-        assert_eq!(
-            Timestamp::parse_rfc3339("9998-12-31T23:59:59Z"),
-            Err(TimestampError::OutOfRange)
-        );
-        assert_eq!(
-            Timestamp::parse_rfc3339("0001-01-01T00:00:00Z"),
-            Err(TimestampError::OutOfRange)
-        );
+        for text in [
+            "9998-12-31T23:59:59Z",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59.999-12:00",
+            "0001-01-01T00:00:00Z",
+        ] {
+            assert_eq!(Timestamp::parse_rfc3339(text), Err(TimestampError::OutOfRange), "{text}");
+        }
     }
 
     #[test]
