@@ -13,12 +13,31 @@ use crate::memory::{Charge, Memory};
 /// Records that wait for a lane which is busy.
 pub(crate) const ROOM: Caps = Caps { events: 64, bytes: 4 * 1024 * 1024 };
 
+/// The broker stops a shard that has 4,096 records unacknowledged. Long before that, lanes with
+/// more than their share of them must leave.
+const UNACKNOWLEDGED_MAX: usize = 1_024;
+const SHARE: usize = 8;
+
 /// A gate that two tasks share.
 #[derive(Debug)]
 pub(crate) struct Door {
-    gate: Mutex<Gate<(Pulled, Charge), Acker>>,
+    gate: Mutex<Gate<Admitted, Acker>>,
     changed: Notify,
     memory: Arc<Memory>,
+    shard: Count,
+    lane: Count,
+}
+
+type Admitted = (Pulled, Charge, Ticket);
+
+/// Counts its clones.
+pub(crate) type Count = Arc<()>;
+
+/// A record that the shard gave and that is not acknowledged, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    _shard: Count,
+    _lane: Count,
 }
 
 /// A record on its way through a lane.
@@ -27,6 +46,8 @@ pub(crate) struct Cargo {
     pub(crate) pulled: Pulled,
     pub(crate) acker: Acker,
     pub(crate) charge: Charge,
+    /// None for a record from the lane's own reader.
+    pub(crate) ticket: Option<Ticket>,
 }
 
 /// What a lane finds at its door.
@@ -38,26 +59,33 @@ pub(crate) enum Found {
 }
 
 impl Door {
-    pub(crate) fn new(gate: Gate<(Pulled, Charge), Acker>, memory: Arc<Memory>) -> Self {
-        Self { gate: Mutex::new(gate), changed: Notify::new(), memory }
+    pub(crate) fn new(gate: Gate<Admitted, Acker>, memory: Arc<Memory>, shard: Count) -> Self {
+        let lane = Count::default();
+        Self { gate: Mutex::new(gate), changed: Notify::new(), memory, shard, lane }
     }
 
     /// Never waits; what the lane does not want is returned to be acknowledged.
     pub(crate) fn offer(&self, pulled: Pulled) -> Option<Acker> {
         let (last, bytes, acker) = (last_position(&pulled), pulled.len(), pulled.acker());
-        let crowded = self.memory.is_crowded();
-        let record = (pulled, self.memory.charge(bytes));
-        let mut gate = self.gate();
-        let offered = if crowded {
-            gate.offer_crowded(last, bytes, record, acker)
-        } else {
-            gate.offer(last, bytes, record, acker)
-        };
-        drop(gate);
+        let most = self.most_waiting();
+        let ticket = Ticket { _shard: Arc::clone(&self.shard), _lane: Arc::clone(&self.lane) };
+        let record = (pulled, self.memory.charge(bytes), ticket);
+        let offered = self.gate().offer(last, bytes, most, (record, acker));
         self.changed.notify_one();
         match offered {
             Offered::Taken => None,
             Offered::Skipped(acker) => Some(acker),
+        }
+    }
+
+    fn most_waiting(&self) -> usize {
+        let shard_is_crowded = Arc::strong_count(&self.shard) > UNACKNOWLEDGED_MAX;
+        if shard_is_crowded && Arc::strong_count(&self.lane) > SHARE {
+            0
+        } else if self.memory.is_crowded() {
+            1
+        } else {
+            usize::MAX
         }
     }
 
@@ -70,8 +98,9 @@ impl Door {
                 if gate.is_shut() && placed {
                     return Found::Shut;
                 }
-                if take && let Some(((pulled, charge), acker)) = gate.take() {
-                    return Found::Record(Box::new(Cargo { pulled, acker, charge }));
+                if take && let Some(((pulled, charge, ticket), acker)) = gate.take() {
+                    let ticket = Some(ticket);
+                    return Found::Record(Box::new(Cargo { pulled, acker, charge, ticket }));
                 }
             }
             self.changed.notified().await;
@@ -90,7 +119,7 @@ impl Door {
         self.gate().reopen(gone)
     }
 
-    fn gate(&self) -> MutexGuard<'_, Gate<(Pulled, Charge), Acker>> {
+    fn gate(&self) -> MutexGuard<'_, Gate<Admitted, Acker>> {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::courier::Sent;
-use crate::door::Cargo;
+use crate::door::{Cargo, Ticket};
 use crate::memory::Charge;
 use crate::report::{Dispossessed, Journal};
 use crate::sender::{Receiver, Sender};
@@ -67,7 +67,7 @@ pub(crate) struct Driver {
     journal: Journal,
     supply: Supply,
     /// What acknowledges the records that are in the machine.
-    held: BTreeMap<u64, Vec<(Acker, Charge)>>,
+    held: BTreeMap<u64, Vec<Held>>,
     in_flight: Option<Flight>,
     /// When the last event that was sent had been accepted.
     newest_accepted_at: Timestamp,
@@ -78,6 +78,13 @@ pub(crate) struct Driver {
 }
 
 type Flight = Pin<Box<dyn Future<Output = Sent> + Send>>;
+
+/// A record in the machine.
+struct Held {
+    acker: Acker,
+    _charge: Charge,
+    ticket: Option<Ticket>,
+}
 
 enum Flow {
     GoOn,
@@ -180,12 +187,16 @@ impl Driver {
     }
 
     async fn supplied(&mut self, supplied: Supplied) -> Input {
-        let Cargo { pulled, acker, charge } = match supplied {
+        let Cargo { pulled, acker, charge, ticket } = match supplied {
             Supplied::Overflowed => return Input::Overflowed,
             Supplied::Exhausted => return Input::Exhausted,
             Supplied::Record(cargo) => *cargo,
         };
-        self.held.entry(pulled.head.sequence).or_default().push((acker, charge));
+        self.held.entry(pulled.head.sequence).or_default().push(Held {
+            acker,
+            _charge: charge,
+            ticket,
+        });
         Input::Arrived(arrival::read(pulled, self.supply.window()).await)
     }
 

@@ -12,7 +12,7 @@ use auditrelay_webhook_sender_core::route;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::door::{Door, ROOM};
+use crate::door::{Count, Door, ROOM};
 use crate::driver::{Driver, Ended, Leash, Start, Supply};
 use crate::sender::{Receiver, Sender};
 use crate::source::Source;
@@ -54,13 +54,20 @@ pub(crate) async fn standing(sender: &Sender, scope: Scope) -> Result<Option<Sta
     Ok(Some(Standing { receiver, state, last_fact }))
 }
 
+/// What the lanes of a shard have in common.
+pub(crate) struct Holding {
+    pub(crate) leash: Leash,
+    pub(crate) running: TaskTracker,
+    /// Records that are not acknowledged.
+    pub(crate) open: Count,
+}
+
 /// Starts a scope's live lane.
 pub(crate) async fn open(
     sender: &Arc<Sender>,
     scope: Scope,
     standing: Standing,
-    leash: &Leash,
-    running: &TaskTracker,
+    shard: &Holding,
 ) -> Result<LiveLane, ReadError> {
     let Standing { receiver, state, last_fact } = standing;
     let gate = if state.behind.is_some() {
@@ -70,14 +77,15 @@ pub(crate) async fn open(
     } else {
         Gate::open(ROOM)
     };
-    let door = Arc::new(Door::new(gate, Arc::clone(&sender.memory)));
+    let door = Arc::new(Door::new(gate, Arc::clone(&sender.memory), Arc::clone(&shard.open)));
     let source = Source::of_scope(sender.streams.clone(), scope);
     let supply = Supply::Live { door: Arc::clone(&door), source };
     let start =
         Start { scope, name: Lane::Live, course: Course::Live, state, last_fact, receiver, supply };
     let driver = Driver::new(Arc::clone(sender), start);
     let ended = CancellationToken::new();
-    let (guard, leash, counted) = (ended.clone().drop_guard(), leash.clone(), running.token());
+    let (guard, leash, counted) =
+        (ended.clone().drop_guard(), shard.leash.clone(), shard.running.token());
     sender.context.drain.spawn("lane", async move {
         let (_guard, _counted) = (guard, counted);
         let hard = leash.hard.clone();

@@ -11,8 +11,9 @@ use auditrelay_streams::{Pulled, ReadError, shard_of};
 use auditrelay_webhook_sender_core::route;
 use tokio_util::task::TaskTracker;
 
+use crate::door::Count;
 use crate::driver::Leash;
-use crate::lanes::{self, LiveLane};
+use crate::lanes::{self, Holding, LiveLane};
 use crate::sender::Sender;
 
 const TOGETHER: usize = 64;
@@ -24,19 +25,19 @@ const AGAIN_AFTER: Duration = Duration::from_millis(250);
 pub(crate) struct Shard {
     sender: Arc<Sender>,
     number: u8,
-    leash: Leash,
     lanes: HashMap<Scope, LiveLane>,
-    running: TaskTracker,
+    holding: Holding,
 }
 
 impl Shard {
     pub(crate) fn new(sender: Arc<Sender>, number: u8, leash: Leash) -> Self {
-        Self { sender, number, leash, lanes: HashMap::new(), running: TaskTracker::new() }
+        let holding = Holding { leash, running: TaskTracker::new(), open: Count::default() };
+        Self { sender, number, lanes: HashMap::new(), holding }
     }
 
     /// Works until the leash is pulled; after a soft pull every lane has finished what it held.
     pub(crate) async fn run(mut self) {
-        let (soft, hard) = (self.leash.soft.clone(), self.leash.hard.clone());
+        let (soft, hard) = (self.holding.leash.soft.clone(), self.holding.leash.hard.clone());
         tokio::select! {
             biased;
             () = hard.cancelled() => {}
@@ -44,8 +45,8 @@ impl Shard {
             // What was taken and not handed on comes again.
             () = self.work() => {}
         }
-        self.running.close();
-        self.running.wait().await;
+        self.holding.running.close();
+        self.holding.running.wait().await;
     }
 
     async fn work(&mut self) {
@@ -83,7 +84,7 @@ impl Shard {
     }
 
     async fn open(&mut self, scope: Scope, standing: lanes::Standing) -> Result<(), ReadError> {
-        let lane = lanes::open(&self.sender, scope, standing, &self.leash, &self.running).await?;
+        let lane = lanes::open(&self.sender, scope, standing, &self.holding).await?;
         self.lanes.insert(scope, lane);
         Ok(())
     }

@@ -64,30 +64,17 @@ impl<T, A> Gate<T, A> {
         Self { room, mode, queue: VecDeque::new(), bytes: 0, skipped, taken: None }
     }
 
-    /// A record comes from the shard; `last` is its last event.
-    pub fn offer(&mut self, last: Position, bytes: usize, record: T, acker: A) -> Offered<A> {
-        let has_room = self.queue.len() < self.room.events && self.bytes < self.room.bytes;
-        self.offer_when(has_room, last, bytes, (record, acker))
-    }
-
-    /// As [`Gate::offer`] while memory is short: only one record may wait.
-    pub fn offer_crowded(
+    /// A record comes from the shard; `last` is its last event. At most `most` records may wait,
+    /// where that is less than the queue holds.
+    pub fn offer(
         &mut self,
         last: Position,
         bytes: usize,
-        record: T,
-        acker: A,
-    ) -> Offered<A> {
-        self.offer_when(self.queue.is_empty(), last, bytes, (record, acker))
-    }
-
-    fn offer_when(
-        &mut self,
-        has_room: bool,
-        last: Position,
-        bytes: usize,
+        most: usize,
         (record, acker): (T, A),
     ) -> Offered<A> {
+        let has_room =
+            self.queue.len() < most.min(self.room.events) && self.bytes < self.room.bytes;
         match &mut self.mode {
             Mode::Open if has_room => {
                 self.bytes += bytes;
@@ -194,12 +181,12 @@ mod tests {
     fn a_full_queue_shuts_the_gate_and_keeps_what_comes_for_the_lane_to_acknowledge() {
         let mut gate = gate();
         for n in 1..=4 {
-            assert_eq!(gate.offer(at(n), 1, n, n), Offered::Taken);
+            assert_eq!(gate.offer(at(n), 1, 9, (n, n)), Offered::Taken);
         }
         assert!(gate.is_shut());
         assert_eq!(gate.take(), Some((1, 1)));
         assert_eq!(gate.leave(), [2, 3, 4]);
-        assert_eq!(gate.offer(at(5), 1, 5, 5), Offered::Skipped(5));
+        assert_eq!(gate.offer(at(5), 1, 9, (5, 5)), Offered::Skipped(5));
         assert_eq!(gate.take(), None);
     }
 
@@ -207,27 +194,34 @@ mod tests {
     fn a_lane_is_taken_back_only_with_everything_that_was_skipped() {
         let mut gate = gate();
         assert_eq!(gate.leave(), [] as [u64; 0]);
-        assert_eq!(gate.offer(at(5), 1, 5, 5), Offered::Skipped(5));
+        assert_eq!(gate.offer(at(5), 1, 9, (5, 5)), Offered::Skipped(5));
         assert_eq!(gate.rejoin(4), Err(at(5)));
         assert_eq!(gate.rejoin(5), Ok(()));
-        assert_eq!(gate.offer(at(6), 1, 6, 6), Offered::Taken);
+        assert_eq!(gate.offer(at(6), 1, 9, (6, 6)), Offered::Taken);
         assert_eq!(gate.take(), Some((6, 6)));
     }
 
     #[test]
     fn what_was_taken_and_not_kept_must_be_read_before_the_lane_is_taken_back() {
         let mut gate = gate();
-        gate.offer(at(3), 1, 3, 3);
+        gate.offer(at(3), 1, 9, (3, 3));
         gate.take();
         gate.leave();
         assert_eq!(gate.rejoin(2), Err(at(3)));
     }
 
     #[test]
+    fn a_crowded_gate_shuts_early() {
+        let mut gate = gate();
+        assert_eq!(gate.offer(at(1), 1, 0, (1, 1)), Offered::Taken);
+        assert!(gate.is_shut());
+    }
+
+    #[test]
     fn bytes_fill_the_queue_too() {
         let mut gate = gate();
-        assert_eq!(gate.offer(at(1), 1_000, 1, 1), Offered::Taken);
-        assert_eq!(gate.offer(at(2), 1, 2, 2), Offered::Taken);
+        assert_eq!(gate.offer(at(1), 1_000, 9, (1, 1)), Offered::Taken);
+        assert_eq!(gate.offer(at(2), 1, 9, (2, 2)), Offered::Taken);
         assert!(gate.is_shut());
     }
 }

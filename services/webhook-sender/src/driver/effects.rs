@@ -22,7 +22,7 @@ impl Driver {
                     Effect::Store { at, fact, state } => self.store(at, fact, *state).await?,
                     Effect::Done(sequence) => {
                         let done = self.held.remove(&sequence).unwrap_or_default();
-                        ack_all(done.into_iter().map(|(acker, _)| acker)).await;
+                        ack_all(done.into_iter().map(|held| held.acker)).await;
                     }
                     Effect::Forget(sequences) => {
                         self.held.retain(|sequence, _| !sequences.contains(sequence));
@@ -66,8 +66,11 @@ impl Driver {
 
     /// What the machine keeps stays charged, and is acknowledged once more when it is done.
     async fn leave_shard(&mut self) {
-        let held = self.held.values().flatten().map(|(acker, _)| acker.clone());
-        let all: Vec<Acker> = held.chain(self.supply.leave_shard()).collect();
+        let mut all = self.supply.leave_shard();
+        for held in self.held.values_mut().flatten() {
+            held.ticket = None;
+            all.push(held.acker.clone());
+        }
         ack_all(all).await;
     }
 

@@ -90,7 +90,7 @@ async fn read(
         None => Supplied::Exhausted,
         Some(pulled) => {
             let (acker, charge) = (pulled.acker(), memory.charge(pulled.len()));
-            Supplied::Record(Box::new(Cargo { pulled, acker, charge }))
+            Supplied::Record(Box::new(Cargo { pulled, acker, charge, ticket: None }))
         }
     }
 }

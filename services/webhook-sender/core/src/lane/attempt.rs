@@ -13,6 +13,9 @@ use crate::outcome::Outcome;
 /// An event is set aside when it was refused alone this often.
 const LONE_REFUSALS: u32 = 3;
 
+/// A lane that waits longer does so on its own.
+const PATIENCE_ON_SHARD: Duration = Duration::from_secs(5);
+
 /// Answers are kept in facts up to this many characters of their reasons.
 const REASON_CHARS: usize = 200;
 
@@ -90,12 +93,22 @@ impl Lane {
                     self.wait_for_probe(reason(&tried.outcome), false, *after, moment);
                 } else {
                     let wait = self.policy.retry.delay(self.failures, moment.chance);
-                    self.retry(batch, attempt, wait.max(after.unwrap_or_default()));
+                    let wait = wait.max(after.unwrap_or_default());
+                    self.leave_shard_in_peace(wait, moment);
+                    self.retry(batch, attempt, wait);
                 }
             }
             Verdict::Hold { probe_after } => {
                 self.wait_for_probe(reason(&tried.outcome), true, *probe_after, moment);
             }
+        }
+    }
+
+    /// What waits unacknowledged is the shard's burden: a lane that fails twice, or must wait long,
+    /// reads on its own.
+    fn leave_shard_in_peace(&mut self, wait: Duration, moment: Moment) {
+        if !self.reads_alone() && (self.failures > 1 || wait > PATIENCE_ON_SHARD) {
+            self.fall_behind("the receiver fails", moment);
         }
     }
 

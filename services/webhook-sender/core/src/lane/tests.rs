@@ -28,17 +28,16 @@ fn a_failing_receiver_is_retried_then_held_and_probed() {
     bench.step(record(1, 1, &[0; 3]));
     let first = bench.sent.clone().unwrap().batch.id;
     for (attempt, wait) in [(1, 1), (2, 2), (3, 4), (4, 8)] {
-        assert_eq!(
-            bench.outcome(refused()),
-            [format!("failed #{attempt}"), format!("wake {wait}")]
-        );
+        let failed = bench.outcome(refused());
+        // The second failure is when the shard goes on without it.
+        let leaves = failed.contains(&"behind 0".to_owned());
+        assert_eq!(leaves, attempt == 2, "{failed:?}");
+        assert_eq!(failed.first(), Some(&format!("failed #{attempt}")));
+        assert_eq!(failed.last(), Some(&format!("wake {wait}")));
         assert_eq!(bench.step(Input::Woke), [format!("send 1-3 x3 #{}", attempt + 1)]);
         assert_eq!(bench.sent.clone().unwrap().batch.id, first, "a retry keeps its id");
     }
-    assert_eq!(
-        bench.answer(503),
-        ["failed #5", "behind 0", "leave", "held", "forget [1]", "stop reading", "wake 30"]
-    );
+    assert_eq!(bench.answer(503), ["failed #5", "held", "forget [1]", "stop reading", "wake 30"]);
     assert_eq!(bench.lane.wants(), Wants::Nothing);
     assert!(bench.step(Input::Woke).is_empty());
     assert_eq!(bench.lane.wants(), Wants::FromReader);

@@ -218,7 +218,7 @@ impl World {
         }
         let last = position(&self.log[index]);
         let Some(sender) = &mut self.sender else { return };
-        match sender.gate.offer(last, 100, index, last.sequence) {
+        match sender.gate.offer(last, 100, usize::MAX, (index, last.sequence)) {
             Offered::Taken => {}
             Offered::Skipped(sequence) => {
                 self.acked.insert(sequence);
