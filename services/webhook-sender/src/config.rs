@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use auditrelay_model::address::AddressPolicy;
 use auditrelay_model::backoff::Backoff;
 use auditrelay_runtime::settings::Settings;
 use auditrelay_signing::{KeySet, SealingKeys};
-use auditrelay_model::address::AddressPolicy;
 use auditrelay_webhook_sender_core::batch::Caps;
 use auditrelay_webhook_sender_core::format::Vendor;
 use auditrelay_webhook_sender_core::lane::Policy;

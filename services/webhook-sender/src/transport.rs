@@ -15,8 +15,8 @@ mod tls;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use auditrelay_model::destination::TlsPolicy;
 use auditrelay_model::address::AddressPolicy;
+use auditrelay_model::destination::TlsPolicy;
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
 use bytes::Bytes;
 use http::header::AUTHORIZATION;

@@ -9,9 +9,9 @@ mod tls;
 
 use std::time::Duration;
 
+use auditrelay_model::address::AddressPolicy;
 use auditrelay_model::destination::TlsPolicy;
 use auditrelay_webhook_sender::transport::{Outgoing, Transport, TransportConfig};
-use auditrelay_model::address::AddressPolicy;
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
