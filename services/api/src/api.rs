@@ -40,8 +40,8 @@ pub(crate) struct Inner {
     pub(crate) jwks: Jwks,
     pub(crate) replay_limit: Limit<Scope>,
     clock: Arc<dyn Clock>,
-    sealing: SealingKeys,
-    random: SystemRandom,
+    pub(crate) sealing: SealingKeys,
+    pub(crate) random: SystemRandom,
 }
 
 impl std::ops::Deref for Api {

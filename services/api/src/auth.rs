@@ -83,7 +83,8 @@ impl FromRequestParts<Api> for Signed {
     }
 }
 
-async fn find(api: &Api, digest: &TokenDigest) -> Result<Option<Caller>, Problem> {
+/// Who holds the token with this digest.
+pub(crate) async fn find(api: &Api, digest: &TokenDigest) -> Result<Option<Caller>, Problem> {
     if is_platform(api.config.platform_token.as_ref(), digest) {
         return Ok(Some(Caller::Platform));
     }

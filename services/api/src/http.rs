@@ -1,19 +1,19 @@
 //! Every route, in one table. Version 2 and 3 show the same things on the same host.
 
-mod destinations;
+pub(crate) mod destinations;
 mod foreign;
 mod inline_webhook;
 mod jwks;
 mod organizations;
 mod portal_children;
-mod portals;
-mod progress;
-mod replay;
-mod request;
+pub(crate) mod portals;
+pub(crate) mod progress;
+pub(crate) mod replay;
+pub(crate) mod request;
 mod response;
-mod status;
+pub(crate) mod status;
 mod tokens;
-mod webhook;
+pub(crate) mod webhook;
 
 use axum::Router;
 use axum::routing::{delete, get, post};

@@ -1,5 +1,7 @@
 //! `/v2/audit-log-destinations` and `/v3/…`: where SIEMs listen.
 
+use std::sync::Arc;
+
 use auditrelay_api_core::Action;
 use auditrelay_api_core::authz::Ask;
 use auditrelay_api_core::destination::{Draft, PatchDraft, View};
@@ -47,15 +49,24 @@ pub(super) async fn list(signed: Signed, uri: Uri) -> Answer {
 }
 
 pub(super) async fn create(signed: Signed, request: Request) -> Answer {
-    let org = signed.own(Ask::ChangeConfig)?;
+    signed.own(Ask::ChangeConfig)?;
     let body = request::json(request).await?;
-    let draft = Draft::parse(&body, &signed.api.config.rules);
+    let (config, id) = make(&signed, &body).await?;
+    Ok(json(StatusCode::CREATED, &view(&config, id)?))
+}
+
+/// Makes the destination that a body asks for.
+pub(crate) async fn make(
+    signed: &Signed,
+    body: &[u8],
+) -> Result<(Arc<OrgConfig>, DestinationId), Problem> {
+    let org = signed.own(Ask::ChangeConfig)?;
+    let draft = Draft::parse(body, &signed.api.config.rules);
     let draft = draft.map_err(|faults| problems::invalid(&faults))?;
     let id = DestinationId::from_uuid(ids::uuid_v7());
     let authorization = signed.api.seal(draft.authorization().expose(), id)?;
     let action = Action::CreateDestination(draft.sealed(id, authorization));
-    let config = signed.api.execute(org, signed.actor(), action).await?;
-    Ok(json(StatusCode::CREATED, &view(&config, id)?))
+    Ok((signed.api.execute(org, signed.actor(), action).await?, id))
 }
 
 pub(super) async fn get(signed: Signed, Id(id): Id<DestinationId>) -> Answer {
@@ -65,21 +76,36 @@ pub(super) async fn get(signed: Signed, Id(id): Id<DestinationId>) -> Answer {
 }
 
 pub(super) async fn patch(signed: Signed, Id(id): Id<DestinationId>, request: Request) -> Answer {
-    let org = signed.own(Ask::ChangeConfig)?;
+    signed.own(Ask::ChangeConfig)?;
     let body = request::json(request).await?;
-    let draft = PatchDraft::parse(&body, &signed.api.config.rules);
+    let config = change(&signed, id, &body).await?;
+    Ok(ok(&view(&config, id)?))
+}
+
+/// Changes a destination as a body asks.
+pub(crate) async fn change(
+    signed: &Signed,
+    id: DestinationId,
+    body: &[u8],
+) -> Result<Arc<OrgConfig>, Problem> {
+    let org = signed.own(Ask::ChangeConfig)?;
+    let draft = PatchDraft::parse(body, &signed.api.config.rules);
     let draft = draft.map_err(|faults| problems::invalid(&faults))?;
     let secret = draft.authorization().map(|secret| signed.api.seal(secret.expose(), id));
     let patch = draft.sealed(secret.transpose()?, signed.api.config.new_host_needs_authorization);
     let action = Action::UpdateDestination(id, patch);
-    let config = signed.api.execute(org, signed.actor(), action).await?;
-    Ok(ok(&view(&config, id)?))
+    signed.api.execute(org, signed.actor(), action).await
 }
 
 pub(super) async fn delete(signed: Signed, Id(id): Id<DestinationId>) -> Answer {
-    let org = signed.own(Ask::ChangeConfig)?;
-    signed.api.execute(org, signed.actor(), Action::DeleteDestination(id)).await?;
+    remove(&signed, id).await?;
     Ok(no_content())
+}
+
+/// Deletes a destination that nobody uses.
+pub(crate) async fn remove(signed: &Signed, id: DestinationId) -> Result<(), Problem> {
+    let org = signed.own(Ask::ChangeConfig)?;
+    signed.api.execute(org, signed.actor(), Action::DeleteDestination(id)).await.map(drop)
 }
 
 fn view(config: &OrgConfig, id: DestinationId) -> Result<View, Problem> {

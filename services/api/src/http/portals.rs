@@ -1,5 +1,7 @@
 //! `/v3/portals`: developer portals.
 
+use std::sync::Arc;
+
 use auditrelay_api_core::Action;
 use auditrelay_api_core::authz::Ask;
 use auditrelay_api_core::filter::{Filter, Operator};
@@ -40,13 +42,22 @@ pub(super) async fn list(signed: Signed, uri: Uri) -> Answer {
 }
 
 pub(super) async fn create(signed: Signed, request: Request) -> Answer {
-    let org = signed.own(Ask::ChangeConfig)?;
+    signed.own(Ask::ChangeConfig)?;
     let body = request::json(request).await?;
-    let draft = Draft::parse(&body).map_err(|faults| problems::invalid(&faults))?;
+    let (config, id) = make(&signed, &body).await?;
+    Ok(json(StatusCode::CREATED, &view(&config, id)?))
+}
+
+/// Makes the portal that a body asks for.
+pub(crate) async fn make(
+    signed: &Signed,
+    body: &[u8],
+) -> Result<(Arc<OrgConfig>, PortalId), Problem> {
+    let org = signed.own(Ask::ChangeConfig)?;
+    let draft = Draft::parse(body).map_err(|faults| problems::invalid(&faults))?;
     let id = PortalId::from_uuid(ids::uuid_v7());
     let action = Action::CreatePortal(draft.portal(id));
-    let config = signed.api.execute(org, signed.actor(), action).await?;
-    Ok(json(StatusCode::CREATED, &view(&config, id)?))
+    Ok((signed.api.execute(org, signed.actor(), action).await?, id))
 }
 
 pub(super) async fn get(signed: Signed, Id(id): Id<PortalId>) -> Answer {

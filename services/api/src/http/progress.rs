@@ -41,7 +41,8 @@ pub(super) async fn cancel(signed: Signed, request: Request) -> Answer {
     signed.own(Ask::Replay)?;
     let wish = wish(request).await?;
     let scope = scope(&signed, Ask::Replay, wish.portal).await?;
-    end(&signed, scope, wish.reason).await
+    let job = end(&signed, scope, wish.reason).await?;
+    Ok(ok(&detail(&signed, scope, job.as_ref()).await?))
 }
 
 pub(super) async fn cancel_of_portal(
@@ -51,7 +52,8 @@ pub(super) async fn cancel_of_portal(
 ) -> Answer {
     let scope = scope(&signed, Ask::Replay, Some(portal)).await?;
     let wish = wish(request).await?;
-    end(&signed, scope, wish.reason).await
+    let job = end(&signed, scope, wish.reason).await?;
+    Ok(ok(&detail(&signed, scope, job.as_ref()).await?))
 }
 
 async fn scope(signed: &Signed, ask: Ask, portal: Option<PortalId>) -> Result<Scope, Problem> {
@@ -70,24 +72,33 @@ async fn wish(request: Request) -> Result<CancelRequest, Problem> {
 
 async fn show(signed: &Signed, scope: Scope) -> Answer {
     let job = signed.api.job(scope).await?;
-    detail(signed, scope, job.as_ref().as_ref()).await
+    Ok(ok(&detail(signed, scope, job.as_ref().as_ref()).await?))
 }
 
 /// Ends the job that is there now; one that has ended already cannot end again.
-async fn end(signed: &Signed, scope: Scope, reason: String) -> Answer {
+pub(crate) async fn end(
+    signed: &Signed,
+    scope: Scope,
+    reason: String,
+) -> Result<Option<Job>, Problem> {
+    signed.of(Ask::Replay, scope.org())?;
     let job = signed.api.job(scope).await?;
     let job = job.as_ref().as_ref().ok_or_else(Problem::not_found)?;
     if job.is_ended() {
         return Err(Problem::conflict("The replay job has already ended"));
     }
-    let ended = command(signed, scope, job.id, ReplayAction::Cancel { reason }).await?;
-    detail(signed, scope, ended.as_ref()).await
+    command(signed, scope, job.id, ReplayAction::Cancel { reason }).await
 }
 
-async fn detail(signed: &Signed, scope: Scope, job: Option<&Job>) -> Answer {
+/// A job with what its lane knows.
+pub(crate) async fn detail(
+    signed: &Signed,
+    scope: Scope,
+    job: Option<&Job>,
+) -> Result<Detail, Problem> {
     let lane = match job {
         Some(job) => signed.api.lane(scope, Lane::Replay(job.id)).await?,
         None => LaneState::default(),
     };
-    Ok(ok(&Detail::of(job, &lane)))
+    Ok(Detail::of(job, &lane))
 }

@@ -31,7 +31,7 @@ pub(super) async fn get(signed: Signed) -> Answer {
 
 pub(super) async fn put(signed: Signed, request: Request) -> Answer {
     let (scope, _) = organization_scope(&signed, Ask::Replay)?;
-    configure(&signed, scope, request).await
+    put_scope(&signed, scope, request).await
 }
 
 pub(super) async fn get_of_portal(signed: Signed, Id(portal): Id<PortalId>) -> Answer {
@@ -45,32 +45,42 @@ pub(super) async fn put_of_portal(
     request: Request,
 ) -> Answer {
     let (scope, _) = portal_scope(&signed, Ask::Replay, portal).await?;
-    configure(&signed, scope, request).await
+    put_scope(&signed, scope, request).await
+}
+
+async fn put_scope(signed: &Signed, scope: Scope, request: Request) -> Answer {
+    let key = idempotency_key(request.headers());
+    let body = request::json(request).await?;
+    let job = configure(signed, scope, key.as_deref(), &body).await?;
+    Ok(json(StatusCode::ACCEPTED, &View::of(job.as_ref())))
 }
 
 /// The window first, then the webhook, then the scheduler's own decision.
-async fn configure(signed: &Signed, scope: Scope, request: Request) -> Answer {
-    let key = idempotency_key(request.headers());
-    let body = request::json(request).await?;
-    let window = parse_window(&body, signed.api.now());
+pub(crate) async fn configure(
+    signed: &Signed,
+    scope: Scope,
+    key: Option<&str>,
+    body: &[u8],
+) -> Result<Option<Job>, Problem> {
+    signed.of(Ask::Replay, scope.org())?;
+    let window = parse_window(body, signed.api.now());
     let window = window.map_err(|faults| problems::invalid(&faults))?;
     let config = signed.api.read(scope.org()).await?;
     check_webhook(&config, scope).map_err(|denial| problems::denied(&denial))?;
     let new = match key {
         None => JobId::from_uuid(ids::uuid_v7()),
         Some(key) => {
-            let id = job_of_key(scope, &key);
+            let id = job_of_key(scope, key);
             let current = signed.api.job(scope).await?;
             if current.as_ref().as_ref().is_some_and(|job| job.id == id) {
-                return Ok(json(StatusCode::ACCEPTED, &View::of((*current).as_ref())));
+                return Ok((*current).clone());
             }
             id
         }
     };
     let limited = signed.api.replay_limit.take(scope, signed.api.now());
     limited.map_err(Problem::too_many_requests)?;
-    let job = command(signed, scope, new, ReplayAction::Configure { window }).await?;
-    Ok(json(StatusCode::ACCEPTED, &View::of(job.as_ref())))
+    command(signed, scope, new, ReplayAction::Configure { window }).await
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Option<String> {

@@ -19,8 +19,10 @@ use http::request::Parts;
 use crate::api::Api;
 use crate::auth::Signed;
 
-const BODY_BYTES_MAX: usize = 64 * 1024;
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most bytes of a body.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long a body may take to come.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The id in the path; a text that cannot be one names nothing that exists.
 pub(super) struct Id<T>(pub(super) T);
@@ -67,7 +69,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// The portal's scope, if the caller may ask this and the portal exists.
-pub(super) async fn portal_scope(
+pub(crate) async fn portal_scope(
     signed: &Signed,
     ask: Ask,
     portal: PortalId,
@@ -81,7 +83,7 @@ pub(super) async fn portal_scope(
 }
 
 /// The scope of the caller's own organization, if it may ask this.
-pub(super) fn organization_scope(signed: &Signed, ask: Ask) -> Result<(Scope, OrgId), Problem> {
+pub(crate) fn organization_scope(signed: &Signed, ask: Ask) -> Result<(Scope, OrgId), Problem> {
     let org = signed.own(ask)?;
     Ok((Scope::Organization(org), org))
 }

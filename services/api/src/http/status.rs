@@ -38,7 +38,7 @@ pub(super) async fn delivery(signed: Signed, Id(scope): Id<String>) -> Answer {
 
 /// The status, and the live lane that it was told from. Nothing is asked of the broker for a
 /// webhook that does not exist.
-async fn read(
+pub(crate) async fn read(
     api: &Api,
     config: &OrgConfig,
     scope: Scope,

@@ -1,9 +1,12 @@
 //! `/v3/audit-log-webhook` and `/v3/portals/{portal}/audit-log-webhook`.
 
+use std::sync::Arc;
+
 use auditrelay_api_core::Action;
 use auditrelay_api_core::authz::Ask;
 use auditrelay_api_core::webhook::{View, WebhookPatch};
 use auditrelay_model::Scope;
+use auditrelay_model::config::OrgConfig;
 use auditrelay_model::id::PortalId;
 use auditrelay_runtime::problem::Problem;
 use axum::extract::Request;
@@ -25,7 +28,7 @@ pub(super) async fn get(signed: Signed) -> Answer {
 
 pub(super) async fn patch(signed: Signed, request: Request) -> Answer {
     let (scope, _) = organization_scope(&signed, Ask::ChangeConfig)?;
-    change(&signed, scope, request).await
+    patch_scope(&signed, scope, request).await
 }
 
 pub(super) async fn delete(signed: Signed) -> Answer {
@@ -48,7 +51,7 @@ pub(super) async fn patch_of_portal(
     request: Request,
 ) -> Answer {
     let (scope, _) = portal_scope(&signed, Ask::ChangeConfig, portal).await?;
-    change(&signed, scope, request).await
+    patch_scope(&signed, scope, request).await
 }
 
 pub(super) async fn delete_of_portal(signed: Signed, Id(portal): Id<PortalId>) -> Answer {
@@ -56,12 +59,22 @@ pub(super) async fn delete_of_portal(signed: Signed, Id(portal): Id<PortalId>) -
     remove(&signed, scope).await
 }
 
-async fn change(signed: &Signed, scope: Scope, request: Request) -> Answer {
+async fn patch_scope(signed: &Signed, scope: Scope, request: Request) -> Answer {
     let body = request::json(request).await?;
-    let patch = WebhookPatch::parse(&body).map_err(|faults| problems::invalid(&faults))?;
-    let action = Action::PatchWebhook(scope, patch);
-    let config = signed.api.execute(scope.org(), signed.actor(), action).await?;
+    let config = change(signed, scope, &body).await?;
     Ok(ok(&View::of(config.webhooks.get(&scope))))
+}
+
+/// Changes a scope's webhook as a body asks.
+pub(crate) async fn change(
+    signed: &Signed,
+    scope: Scope,
+    body: &[u8],
+) -> Result<Arc<OrgConfig>, Problem> {
+    signed.of(Ask::ChangeConfig, scope.org())?;
+    let patch = WebhookPatch::parse(body).map_err(|faults| problems::invalid(&faults))?;
+    let action = Action::PatchWebhook(scope, patch);
+    signed.api.execute(scope.org(), signed.actor(), action).await
 }
 
 async fn remove(signed: &Signed, scope: Scope) -> Answer {
