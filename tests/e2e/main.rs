@@ -7,6 +7,7 @@
 mod bad_input;
 mod delivery;
 mod ledger;
+mod permissions;
 mod recovery;
 mod replay;
 mod restart;

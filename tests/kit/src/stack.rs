@@ -45,6 +45,7 @@ pub(crate) struct Addresses(Mutex<BTreeMap<Service, SocketAddr>>);
 pub struct Builder {
     env: BTreeMap<String, String>,
     senders: usize,
+    as_deployed: bool,
 }
 
 impl Builder {
@@ -62,11 +63,19 @@ impl Builder {
         self
     }
 
+    /// Runs the broker as it is deployed: each service may do only what is its own.
+    #[must_use]
+    pub const fn as_deployed(mut self) -> Self {
+        self.as_deployed = true;
+        self
+    }
+
     /// Starts it and waits until it is ready.
     pub async fn start(self) -> Stack {
         let (mut env, keys) = defaults();
         env.extend(self.env);
-        let nats = Nats::start().await;
+        let nats =
+            if self.as_deployed { Nats::start_as_deployed().await } else { Nats::start().await };
         let processes = Vec::new();
         let mut stack = Stack { nats, processes, env, addresses: Arc::default(), begun: 0, keys };
         stack.run(Service::Retention).await;
@@ -98,7 +107,8 @@ impl Stack {
         for service in services {
             self.begun += 1;
             let instance = format!("{service}-{}", self.begun);
-            starts.push(Process::start(service, instance, self.nats.url(), self.env.clone()));
+            let nats = self.nats.url(service.user());
+            starts.push(Process::start(service, instance, nats, self.env.clone()));
         }
         let begun = join_all(starts).await;
         join_all(begun.iter().map(Process::ready)).await;

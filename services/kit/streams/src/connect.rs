@@ -9,6 +9,7 @@ use async_nats::{Client, ConnectOptions, Event};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::address;
 use crate::error::ReadError;
 use crate::topology::StreamName;
 
@@ -28,7 +29,7 @@ const WAIT_NOTICE: Duration = Duration::from_secs(5);
 /// Where the broker is and who we are there.
 #[derive(Debug, Clone)]
 pub struct NatsSettings {
-    /// One or more URLs, separated by commas.
+    /// One or more URLs, separated by commas; the first that has them says user and password.
     pub url: String,
     /// A `.creds` file.
     pub credentials: Option<PathBuf>,
@@ -101,7 +102,7 @@ pub struct Streams {
 /// Connects and checks that the broker is new enough. Later losses of the connection are mended in
 /// the background, for ever.
 pub async fn connect(settings: &NatsSettings) -> Result<Streams, ConnectError> {
-    let url = settings.url.clone();
+    let url = address::shown(&settings.url);
     let connections = Arc::new(watch::Sender::new(0));
     let client = dial(settings, Arc::clone(&connections)).await?;
     let context = ContextBuilder::new()
@@ -124,12 +125,9 @@ async fn dial(
     settings: &NatsSettings,
     connections: Arc<watch::Sender<u64>>,
 ) -> Result<Client, ConnectError> {
-    let addresses: Vec<async_nats::ServerAddr> = settings
-        .url
-        .split(',')
-        .map(|url| url.trim().parse())
-        .collect::<Result<_, _>>()
-        .map_err(|source| ConnectError::Address { url: settings.url.clone(), source })?;
+    let url = address::shown(&settings.url);
+    let addresses = address::addresses(&settings.url)
+        .map_err(|source| ConnectError::Address { url: url.clone(), source })?;
     let mut options = ConnectOptions::new()
         .name(&settings.name)
         .connection_timeout(REQUEST_TIMEOUT)
@@ -141,16 +139,16 @@ async fn dial(
             note(&event, &connections);
             std::future::ready(())
         });
+    if let Some((user, password)) = address::user(&addresses) {
+        options = options.user_and_password(user, password);
+    }
     if let Some(path) = &settings.credentials {
         options = options
             .credentials_file(path)
             .await
             .map_err(|source| ConnectError::Credentials { path: path.clone(), source })?;
     }
-    options
-        .connect(addresses)
-        .await
-        .map_err(|source| ConnectError::Refused { url: settings.url.clone(), source })
+    options.connect(addresses).await.map_err(|source| ConnectError::Refused { url, source })
 }
 
 /// At once, then up to a second apart: the broker's own restart is quicker than any longer wait.

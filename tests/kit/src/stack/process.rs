@@ -37,6 +37,11 @@ impl Service {
     pub const ALL: [Self; 5] =
         [Self::Retention, Self::Ingest, Self::Scheduler, Self::Sender, Self::Api];
 
+    /// Its user at the broker.
+    pub const fn user(self) -> &'static str {
+        self.section()
+    }
+
     /// The part of the settings that is its own.
     const fn section(self) -> &'static str {
         match self {

@@ -1,0 +1,121 @@
+//! With the broker as it is deployed, every service can do its work and nobody else's.
+
+use std::time::Duration;
+
+use auditrelay_model::Scope;
+use auditrelay_model::delivery::{DeliveryEvent, DeliveryFact, Lane, LaneState};
+use auditrelay_model::id::{JobId, OrgId, RecordId};
+use auditrelay_model::record::Record;
+use auditrelay_runtime::ids;
+use auditrelay_streams::{NatsSettings, StreamName, Streams};
+use auditrelay_testkit::builders::{ago, now, some};
+use auditrelay_testkit::siem::{Answer, Siem};
+use auditrelay_testkit::stack::{Service, Stack};
+use futures::future::{BoxFuture, FutureExt, join_all};
+
+use crate::ledger::{at_least_once, exactly};
+
+#[tokio::test]
+async fn every_service_can_do_its_work() {
+    let mut stack = Stack::builder().as_deployed().start().await;
+    let (org, siem) = (stack.org().await, Siem::start().await);
+    org.deliver_to(&siem, "json").await;
+    let mut accepted = org.send(&some(5)).await;
+    siem.wait_for_live(&accepted).await;
+    siem.answer_next([Answer::Status(401)]);
+    accepted.extend(org.send(&some(30)).await);
+    siem.wait_for_live(&accepted).await;
+    exactly(&siem.live_ids(), &accepted);
+    let _ = org.replay(ago(Duration::from_hours(1)), now()).await.must(202);
+    let job = org.wait_for_job("completed").await;
+    exactly(&siem.replayed_ids(job["id"].as_str().unwrap()), &accepted);
+    for service in Service::ALL {
+        stack.kill(service);
+        stack.run(service).await;
+    }
+    accepted.extend(org.send(&some(3)).await);
+    siem.wait_for_live(&accepted).await;
+    at_least_once(&siem.live_ids(), &accepted);
+    assert!(stack.nats.refusals().is_empty(), "{:#?}", stack.nats.refusals());
+}
+
+/// A refused publish is never answered, so each of these takes as long as a broker that is away.
+#[tokio::test]
+async fn nobody_writes_where_another_service_writes() {
+    let stack = Stack::builder().as_deployed().start().await;
+    let mut tries: Vec<BoxFuture<'_, Result<(), String>>> = Vec::new();
+    for service in Service::ALL {
+        let settings = NatsSettings {
+            url: stack.nats.url(service.user()),
+            credentials: None,
+            name: "intruder".to_owned(),
+        };
+        let streams = auditrelay_streams::connect(&settings).await.unwrap();
+        if service != Service::Ingest {
+            tries.push(append_record(streams.clone(), service).boxed());
+        }
+        if service != Service::Sender {
+            tries.push(append_delivery(streams.clone(), service).boxed());
+            tries.push(take_lease(streams.clone(), service).boxed());
+        }
+        if service != Service::Retention {
+            tries.push(change_stream(streams.clone(), service).boxed());
+        }
+        if ![Service::Scheduler, Service::Sender].contains(&service) {
+            tries.push(make_consumer(streams, service).boxed());
+        }
+    }
+    let done: Vec<_> = join_all(tries).await.into_iter().filter_map(Result::err).collect();
+    assert!(done.is_empty(), "{done:?}");
+    assert!(!stack.nats.refusals().is_empty(), "the broker says what it refuses");
+}
+
+async fn append_record(streams: Streams, service: Service) -> Result<(), String> {
+    let record = Record {
+        id: RecordId::from_uuid(ids::uuid_v7()),
+        scope: scope(),
+        epoch: 1,
+        first_number: 1,
+        previous_digest: None,
+        accepted_at: now(),
+        idempotency_key: None,
+        events: Vec::new(),
+    };
+    refused(service, "append to EVENTS", streams.append_record(&record, 0).await.is_err())
+}
+
+async fn append_delivery(streams: Streams, service: Service) -> Result<(), String> {
+    let event = DeliveryEvent {
+        at: now(),
+        scope: scope(),
+        lane: Lane::Live,
+        sender: "intruder".to_owned(),
+        fact: DeliveryFact::CaughtUp,
+        state: LaneState::default(),
+    };
+    refused(service, "append to DELIVERY", streams.append_delivery(&event, 0).await.is_err())
+}
+
+async fn take_lease(streams: Streams, service: Service) -> Result<(), String> {
+    let taken = streams.try_lease("intruder", "intruder").await;
+    refused(service, "take a lease", !matches!(taken, Ok(Some(_))))
+}
+
+async fn change_stream(streams: Streams, service: Service) -> Result<(), String> {
+    let observed = streams.observe(StreamName::Events).await.unwrap().unwrap();
+    refused(service, "change EVENTS", streams.update_stream(&observed.spec).await.is_err())
+}
+
+async fn make_consumer(streams: Streams, service: Service) -> Result<(), String> {
+    let job = JobId::from_uuid(ids::uuid_v7());
+    let made = streams.create_replay_consumer(scope(), job, ago(Duration::from_hours(1))).await;
+    refused(service, "make a consumer", made.is_err())
+}
+
+fn refused(service: Service, what: &str, refused: bool) -> Result<(), String> {
+    if refused { Ok(()) } else { Err(format!("{service} could {what}")) }
+}
+
+fn scope() -> Scope {
+    Scope::Organization(OrgId::from_uuid(ids::uuid_v4()))
+}
