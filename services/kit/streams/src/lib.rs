@@ -8,6 +8,7 @@
 //! Invariants: an append returns only when the broker has the message on disk; facts of one
 //! aggregate are appended with the sequence they were decided on; every call has a time limit.
 
+mod address;
 mod admin;
 mod append;
 mod codec;
