@@ -20,6 +20,7 @@ mod fold;
 mod follow;
 mod header;
 mod lease;
+mod pages;
 mod projection;
 mod reader;
 mod record;
@@ -34,6 +35,7 @@ pub use connect::{ConnectError, NatsSettings, SERVER_VERSION_MIN, Streams, conne
 pub use error::{AppendError, ReadError};
 pub use fold::{ConfigFold, DeliveryFold, Fold, ReplayFold};
 pub use lease::{LEASE_TTL, Lease};
+pub use pages::{Backwards, Fetched};
 pub use projection::{ExecuteError, Executed, Projection, Versioned};
 pub use reader::{Acker, Pulled, Reader, Undecodable};
 pub use record::{Appended, RecordHead, StoredRecord, encoded_len};

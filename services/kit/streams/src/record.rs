@@ -159,7 +159,8 @@ impl Streams {
     }
 }
 
-fn direct_head(answer: &async_nats::Message) -> Result<RecordHead, ReadError> {
+/// Reads the head of a record that a direct get brought.
+pub(crate) fn direct_head(answer: &async_nats::Message) -> Result<RecordHead, ReadError> {
     let empty = async_nats::HeaderMap::new();
     let headers = answer.headers.as_ref().unwrap_or(&empty);
     let parts = (

@@ -9,5 +9,7 @@ mod support;
 mod facts;
 #[path = "broker/leases.rs"]
 mod leases;
+#[path = "broker/pages.rs"]
+mod pages;
 #[path = "broker/records.rs"]
 mod records;

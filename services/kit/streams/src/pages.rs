@@ -1,0 +1,201 @@
+//! Reading without a consumer: stretches of one subject, forward or from the newest back.
+//!
+//! Any replica may answer, so what was stored a moment ago may be missing: who must not miss it
+//! compares with the leader's last message.
+
+use async_nats::StatusCode;
+use auditrelay_model::Scope;
+use auditrelay_model::delivery::{DeliveryEvent, Lane};
+use auditrelay_model::event::EventKind;
+use auditrelay_model::record::Record;
+use futures::StreamExt;
+
+use crate::codec;
+use crate::connect::{REQUEST_TIMEOUT, Streams};
+use crate::error::ReadError;
+use crate::header;
+use crate::reader::Undecodable;
+use crate::record::{RecordHead, direct_head};
+use crate::subject;
+use crate::topology::StreamName;
+
+mod backwards;
+
+pub use backwards::Backwards;
+
+/// The status of the message that ends a batch.
+const END_OF_BATCH: u16 = 204;
+/// Messages of one answer, at most.
+const MESSAGES_MAX: usize = 500;
+/// Bytes of one answer, about; there is no flow control.
+const BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// One record as it was fetched, not decoded yet.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// What its headers say.
+    pub head: RecordHead,
+    kinds: Option<String>,
+    payload: bytes::Bytes,
+}
+
+impl Fetched {
+    /// Whether events of the kind may be in it.
+    pub fn may_hold(&self, kind: EventKind) -> bool {
+        let Some(kinds) = &self.kinds else { return true };
+        kinds.split(',').any(|name| name == kind.name())
+    }
+
+    /// The record itself.
+    pub fn decode(&self) -> Result<Record, Undecodable> {
+        codec::event::decode_record(&self.payload).map_err(|error| Undecodable(error.to_string()))
+    }
+}
+
+/// Messages that follow each other, and whether more do.
+struct Stretch {
+    messages: Vec<async_nats::Message>,
+    more: bool,
+}
+
+impl Streams {
+    /// The scope's records from a sequence on, at most `max` and a few megabytes of them; and
+    /// whether more follow.
+    pub async fn records_from(
+        &self,
+        scope: Scope,
+        sequence: u64,
+        max: usize,
+    ) -> Result<(Vec<Fetched>, bool), ReadError> {
+        let subject = subject::events(scope);
+        let stretch = self.stretch(StreamName::Events, &subject, sequence, max).await?;
+        let records = stretch.messages.into_iter().map(fetched).collect::<Result<_, _>>()?;
+        Ok((records, stretch.more))
+    }
+
+    /// The next of the scope's records on the way back, in the order they were stored; a part of
+    /// the way may have none.
+    pub async fn records_back(
+        &self,
+        scope: Scope,
+        way: &mut Backwards,
+    ) -> Result<Vec<Fetched>, ReadError> {
+        let found = self.back(StreamName::Events, &subject::events(scope), way).await?;
+        found.into_iter().map(fetched).collect()
+    }
+
+    /// The next of a lane's facts on the way back, in the order they were stored, each with its
+    /// sequence; a part of the way may have none.
+    pub async fn delivery_back(
+        &self,
+        scope: Scope,
+        lane: Lane,
+        way: &mut Backwards,
+    ) -> Result<Vec<(u64, DeliveryEvent)>, ReadError> {
+        let subject = subject::delivery(scope, lane);
+        let found = self.back(StreamName::Delivery, &subject, way).await?;
+        found
+            .iter()
+            .map(|message| {
+                let event = codec::delivery::decode(&message.payload)
+                    .map_err(|error| ReadError::Corrupt(error.to_string()))?;
+                Ok((sequence(message)?, event))
+            })
+            .collect()
+    }
+
+    /// Goes one part of the way back; a part that holds too much for one answer is taken smaller.
+    async fn back(
+        &self,
+        stream: StreamName,
+        subject: &str,
+        way: &mut Backwards,
+    ) -> Result<Vec<async_nats::Message>, ReadError> {
+        while let Some(part) = way.part() {
+            let stretch = self.stretch(stream, subject, *part.start(), MESSAGES_MAX).await?;
+            let last = stretch.messages.last().map(sequence).transpose()?;
+            if stretch.more && last.is_none_or(|last| last < *part.end()) {
+                way.narrow();
+                continue;
+            }
+            let mut found = Vec::new();
+            for message in stretch.messages {
+                if sequence(&message)? <= *part.end() {
+                    found.push(message);
+                }
+            }
+            way.pass(found.len());
+            return Ok(found);
+        }
+        Ok(Vec::new())
+    }
+
+    /// The subject's messages from a sequence on, by one batched direct get.
+    async fn stretch(
+        &self,
+        stream: StreamName,
+        subject: &str,
+        sequence: u64,
+        max: usize,
+    ) -> Result<Stretch, ReadError> {
+        let request = serde_json::json!({
+            "seq": sequence.max(1),
+            "next_by_subj": subject,
+            "batch": max.clamp(1, MESSAGES_MAX),
+            "max_bytes": BYTES_MAX,
+        });
+        let connection = *self.connections.borrow();
+        let answer = self.answer(stream, request.to_string());
+        let stretch = tokio::time::timeout(REQUEST_TIMEOUT, answer)
+            .await
+            .map_err(|_| ReadError::Unavailable("a batch did not end in time".to_owned()))??;
+        // What was sent over the old connection may be lost in the middle.
+        if *self.connections.borrow() != connection {
+            return Err(ReadError::Unavailable("the connection was renewed".to_owned()));
+        }
+        Ok(stretch)
+    }
+
+    async fn answer(&self, stream: StreamName, request: String) -> Result<Stretch, ReadError> {
+        let client = self.context.client();
+        let inbox = client.new_inbox();
+        let mut answers = client.subscribe(inbox.clone()).await.map_err(ReadError::unavailable)?;
+        client
+            .publish_with_reply(format!("$JS.API.DIRECT.GET.{stream}"), inbox, request.into())
+            .await
+            .map_err(ReadError::unavailable)?;
+        let mut messages = Vec::new();
+        while let Some(answer) = answers.next().await {
+            match answer.status {
+                None => messages.push(answer),
+                Some(status) if status.as_u16() == END_OF_BATCH => {
+                    let pending = answer.headers.as_ref();
+                    let pending = pending.and_then(|some| header::text(some, "Nats-Num-Pending"));
+                    return Ok(Stretch { messages, more: pending != Some("0") });
+                }
+                Some(StatusCode::NOT_FOUND) => return Ok(Stretch { messages, more: false }),
+                Some(status) => {
+                    return Err(ReadError::Unavailable(format!(
+                        "direct get answered {status} {}",
+                        answer.description.unwrap_or_default()
+                    )));
+                }
+            }
+        }
+        Err(ReadError::Unavailable("the answer ended early".to_owned()))
+    }
+}
+
+fn sequence(message: &async_nats::Message) -> Result<u64, ReadError> {
+    let headers = message.headers.as_ref();
+    headers
+        .and_then(|headers| header::text(headers, "Nats-Sequence")?.parse().ok())
+        .ok_or_else(|| ReadError::Corrupt("a direct get without its headers".to_owned()))
+}
+
+fn fetched(message: async_nats::Message) -> Result<Fetched, ReadError> {
+    let head = direct_head(&message)?;
+    let headers = message.headers.as_ref();
+    let kinds = headers.and_then(|headers| header::text(headers, header::KINDS));
+    Ok(Fetched { head, kinds: kinds.map(ToOwned::to_owned), payload: message.payload })
+}
