@@ -3,6 +3,14 @@
 //!
 //! Every test collects all it finds and says for each finding what to do about it.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "this is test code, and file names here are written in lower case"
+)]
+
 #[path = "architecture/arrows.rs"]
 mod arrows;
 #[path = "architecture/outside.rs"]

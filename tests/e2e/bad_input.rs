@@ -11,6 +11,9 @@ use std::time::Duration;
 /// `(what is sent, what is wrong with it)`; a fault is `field: rule`.
 type Case = (Value, &'static [&'static str]);
 
+/// `(what it is, its headers, its body, the status it gets)`.
+type Raw = (&'static str, Vec<(&'static str, &'static str)>, Vec<u8>, u16);
+
 #[tokio::test]
 async fn a_rejected_request_names_every_mistake_and_stores_nothing() {
     let stack = Stack::start().await;
@@ -56,7 +59,7 @@ async fn a_body_that_is_not_what_it_says_is_refused() {
     let event = login().json().to_string().into_bytes();
     let bomb = gzipped(&vec![b' '; 9 * 1024 * 1024]);
     let cut = gzipped(&event)[..20].to_vec();
-    let cases: Vec<(&str, Vec<(&str, &str)>, Vec<u8>, u16)> = vec![
+    let cases: Vec<Raw> = vec![
         ("nothing", vec![json], vec![], 400),
         ("half an object", vec![json], event[..30].to_vec(), 400),
         (

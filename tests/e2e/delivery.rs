@@ -2,7 +2,7 @@
 
 use auditrelay_signing::Jwks;
 use auditrelay_testkit::builders::{access, denied, ids, login, some};
-use auditrelay_testkit::siem::Siem;
+use auditrelay_testkit::siem::{Delivery, Siem};
 use auditrelay_testkit::stack::Stack;
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ async fn a_line_says_what_the_producer_said() {
     let drafts = [login().with("user_agent", "a=b|c\\d \"e\""), denied(), access("/a?b=c")];
     let accepted = org.send(&drafts).await;
     siem.wait_for_live(&accepted).await;
-    let lines: Vec<_> = siem.taken().iter().flat_map(|delivery| delivery.lines()).collect();
+    let lines: Vec<_> = siem.taken().iter().flat_map(Delivery::lines).collect();
     let events: Vec<Value> =
         lines.iter().map(|line| serde_json::from_str(&line.text).unwrap()).collect();
     for (event, draft) in events.iter().zip(&drafts) {

@@ -133,7 +133,7 @@ fn deployed(store: &Path, port: u16) -> String {
     let changes = [
         ("listen: 0.0.0.0:4222", format!("listen: 127.0.0.1:{port}")),
         ("http: 0.0.0.0:8222", String::new()),
-        ("store_dir: /data", format!("store_dir: {:?}", store.join("data"))),
+        ("store_dir: /data", format!("store_dir: \"{}/data\"", store.display())),
     ];
     changes.into_iter().fold(shipped.to_owned(), |text, (shipped, ours)| {
         assert!(text.contains(shipped), "nats.conf does not say {shipped:?}");
