@@ -38,7 +38,7 @@ pub(crate) fn of_record(record: &Record, digest: &Digest) -> HeaderMap {
 }
 
 /// Earliest and latest event time.
-fn span(record: &Record) -> (Timestamp, Timestamp) {
+pub(crate) fn span(record: &Record) -> (Timestamp, Timestamp) {
     let times = || record.events.iter().map(|event| event.ts);
     (times().min().unwrap_or_default(), times().max().unwrap_or_default())
 }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::codec;
 use crate::connect::Streams;
 use crate::error::ReadError;
-use crate::record::{RecordHead, head};
+use crate::record::{RecordHead, head, head_of_payload};
 use crate::subject;
 use crate::topology::StreamName;
 
@@ -80,7 +80,7 @@ impl Reader {
         let mut next = first;
         loop {
             match next {
-                Some(Ok(message)) => records.push(self.pulled(message)?),
+                Some(Ok(message)) => records.extend(self.pulled(message).await?),
                 Some(Err(error)) => return Err(ReadError::unavailable(error)),
                 None => return Err(ReadError::Unavailable("the consumer is gone".to_owned())),
             }
@@ -99,14 +99,12 @@ impl Reader {
         self.pending
     }
 
-    fn pulled(&mut self, message: Message) -> Result<Pulled, ReadError> {
+    /// None for a message that is no record at all: it is skipped, and the numbers of its scope
+    /// tell that something is missing.
+    async fn pulled(&mut self, message: Message) -> Result<Option<Pulled>, ReadError> {
         let info = message.info().map_err(ReadError::unavailable)?;
-        let (sequence, stored_at) =
-            (info.stream_sequence, crate::stored::timestamp(info.published));
+        let place = (info.stream_sequence, crate::stored::timestamp(info.published));
         self.pending = Some(info.pending);
-        let empty = async_nats::HeaderMap::new();
-        let headers = message.headers.as_ref().unwrap_or(&empty);
-        let head = head(&message.subject, sequence, stored_at, headers)?;
         let acker = Acker {
             message: message
                 .reply
@@ -114,7 +112,18 @@ impl Reader {
                 .filter(|_| self.acks)
                 .map(|reply| (message.context.clone(), reply)),
         };
-        Ok(Pulled { head, payload: message.message.payload, acker })
+        let message = message.message;
+        let headers = message.headers.unwrap_or_default();
+        let head = head(&message.subject, place, &headers)
+            .or_else(|_| head_of_payload(&message.subject, place, &message.payload));
+        match head {
+            Ok(head) => Ok(Some(Pulled { head, payload: message.payload, acker })),
+            Err(error) => {
+                tracing::error!(sequence = place.0, %error, "a stored message is not a record");
+                acker.ack().await;
+                Ok(None)
+            }
+        }
     }
 }
 

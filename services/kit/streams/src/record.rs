@@ -171,7 +171,7 @@ pub(crate) fn direct_head(answer: &async_nats::Message) -> Result<RecordHead, Re
     );
     match parts {
         (Some(subject), Some(sequence), Some(stored_at)) => {
-            head(subject, sequence, stored_at, headers)
+            head(subject, (sequence, stored_at), headers)
         }
         _ => Err(ReadError::Corrupt("a direct get without its headers".to_owned())),
     }
@@ -180,8 +180,7 @@ pub(crate) fn direct_head(answer: &async_nats::Message) -> Result<RecordHead, Re
 /// Reads a record's headers.
 pub(crate) fn head(
     subject: &str,
-    sequence: u64,
-    stored_at: Timestamp,
+    (sequence, stored_at): (u64, Timestamp),
     headers: &async_nats::HeaderMap,
 ) -> Result<RecordHead, ReadError> {
     let parts = (
@@ -205,6 +204,31 @@ pub(crate) fn head(
         ts_min,
         ts_max,
         traceparent,
+    })
+}
+
+/// Reads a record itself where its headers cannot be read.
+pub(crate) fn head_of_payload(
+    subject: &str,
+    (sequence, stored_at): (u64, Timestamp),
+    payload: &[u8],
+) -> Result<RecordHead, ReadError> {
+    let corrupt = |error: String| ReadError::Corrupt(format!("record {sequence}: {error}"));
+    let scope = subject::scope_at_end(subject)
+        .ok_or_else(|| corrupt(format!("{subject} belongs to no scope")))?;
+    let record =
+        codec::event::decode_record(payload).map_err(|error| corrupt(error.to_string()))?;
+    let (ts_min, ts_max) = header::span(&record);
+    Ok(RecordHead {
+        scope,
+        sequence,
+        stored_at,
+        epoch: record.epoch,
+        first_number: record.first_number,
+        last_number: record.last_number(),
+        ts_min,
+        ts_max,
+        traceparent: None,
     })
 }
 

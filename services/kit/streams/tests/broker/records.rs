@@ -126,3 +126,20 @@ async fn a_replay_consumer_starts_at_a_time_and_goes_on_where_it_was() {
     }
     assert!(world.streams.replay_reader(job).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn a_message_that_is_no_record_stops_nobody() {
+    let world = world().await;
+    let scope = scope();
+    let (group, org) = (scope.group(), scope.org());
+    let subject = format!("audit.events.{}.{}.{org}.org", group / 8, group % 8);
+    let foreign = async_nats::connect(world.broker.url()).await.unwrap();
+    foreign.publish(subject.clone(), "not a record".into()).await.unwrap();
+    foreign.flush().await.unwrap();
+    let record = record(scope, 1, None);
+    let stored = world.streams.append_record(&record, 1).await.unwrap().sequence;
+    for _ in 0..2 {
+        let mut reader = world.streams.shard_reader(shard_of(scope)).await.unwrap();
+        assert_eq!(sequences(&read(&mut reader, 1).await), [stored]);
+    }
+}
