@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use auditrelay_ingest_core::quota::Payer;
 use auditrelay_model::Timestamp;
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::id::{OrgId, TokenId};
@@ -43,7 +44,15 @@ struct Index {
 #[derive(Debug, Clone)]
 pub(crate) struct Producer {
     pub(crate) org: OrgId,
+    pub(crate) token: TokenId,
     pub(crate) config: Arc<OrgConfig>,
+}
+
+impl Producer {
+    /// Whose quotas its requests use.
+    pub(crate) const fn payer(&self) -> Payer {
+        Payer { org: self.org, token: self.token }
+    }
 }
 
 impl Producers {
@@ -77,7 +86,7 @@ impl Producers {
     pub(crate) async fn refreshed(&self, producer: &Producer) -> Result<Producer, Problem> {
         self.catch_up().await?;
         let config = self.projection.get(&producer.org).state;
-        Ok(Producer { org: producer.org, config })
+        Ok(Producer { org: producer.org, token: producer.token, config })
     }
 
     fn find(&self, sha256: [u8; 32]) -> Option<(Producer, Token)> {
@@ -93,7 +102,7 @@ impl Producers {
         drop(index);
         let config = self.projection.get(&org).state;
         let token = config.tokens.get(&id).filter(|token| token.sha256 == sha256)?.clone();
-        Some((Producer { org, config }, token))
+        Some((Producer { org, token: id, config }, token))
     }
 
     /// Indexes every token, unless nothing was configured since the last time.

@@ -1,9 +1,11 @@
 //! Settings of ingest, all below `ingest.`.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use auditrelay_ingest_core::admit::Limits;
+use auditrelay_ingest_core::quota::{Allowance, Plan};
 use auditrelay_runtime::settings::Settings;
 
 const KIB: u64 = 1_024;
@@ -33,6 +35,8 @@ pub struct Config {
     pub publish_deadline: Duration,
     /// Bytes of a record's events.
     pub max_record: usize,
+    /// What organizations and tokens may send.
+    pub quotas: Plan,
     /// How long a repeated event id or idempotency key is recognised.
     pub duplicate_window: Duration,
 }
@@ -60,8 +64,26 @@ impl Config {
                 default.publish_deadline,
                 deadline,
             ),
+            quotas: quotas(settings, default.quotas),
             ..default
         }
+    }
+}
+
+/// 0 is no limit, as if it was not set.
+fn quotas(settings: &mut Settings, default: Plan) -> Plan {
+    let mut events = |key| NonZeroU64::new(settings.number(key, 0, 0..=1_000_000_000));
+    let of_organization = events("ingest.quota_events_per_second");
+    let of_token = events("ingest.token_quota_events_per_second");
+    let mut bytes = |key| NonZeroU64::new(settings.size(key, 0, 0..=1_024 * 1_024 * MIB));
+    let organization =
+        Allowance { events: of_organization, bytes: bytes("ingest.quota_bytes_per_second") };
+    let token = Allowance { events: of_token, bytes: bytes("ingest.token_quota_bytes_per_second") };
+    let range = Duration::from_secs(1)..=Duration::from_hours(1);
+    Plan {
+        organization,
+        token,
+        burst: settings.duration("ingest.quota_burst", default.burst, range),
     }
 }
 
@@ -87,6 +109,11 @@ impl Default for Config {
             publish_deadline: Duration::from_secs(10),
             // The record's own head comes on top: together at most 256 KiB.
             max_record: 255 * 1_024,
+            quotas: Plan {
+                organization: Allowance::default(),
+                token: Allowance::default(),
+                burst: Duration::from_secs(10),
+            },
             // The broker's own window: it recognises a record that is sent again.
             duplicate_window: Duration::from_mins(2),
         }
@@ -116,12 +143,22 @@ mod tests {
             ("AUDITRELAY_INGEST_MAX_LATENESS", "1h"),
             ("AUDITRELAY_INGEST_MAX_INFLIGHT", "32MiB"),
             ("AUDITRELAY_INGEST_PUBLISH_DEADLINE", "2s"),
+            ("AUDITRELAY_INGEST_QUOTA_EVENTS_PER_SECOND", "5000"),
+            ("AUDITRELAY_INGEST_QUOTA_BYTES_PER_SECOND", "2MiB"),
+            ("AUDITRELAY_INGEST_TOKEN_QUOTA_EVENTS_PER_SECOND", "500"),
+            ("AUDITRELAY_INGEST_TOKEN_QUOTA_BYTES_PER_SECOND", "0KiB"),
+            ("AUDITRELAY_INGEST_QUOTA_BURST", "30s"),
         ]);
         assert_eq!(mistakes, Ok(()));
         assert_eq!(config.listen.to_string(), "127.0.0.1:1");
         assert_eq!(config.limits.max_lateness, Duration::from_hours(1));
         assert_eq!(config.max_inflight, 32 * 1_024 * 1_024);
         assert_eq!(config.publish_deadline, Duration::from_secs(2));
+        let some = NonZeroU64::new;
+        let organization = Allowance { events: some(5_000), bytes: some(2 * 1_024 * 1_024) };
+        let token = Allowance { events: some(500), bytes: None };
+        let burst = Duration::from_secs(30);
+        assert_eq!(config.quotas, Plan { organization, token, burst });
     }
 
     #[test]

@@ -19,11 +19,13 @@ use axum::extract::{Request, State};
 use axum::routing::post;
 use bytes::Bytes;
 use futures::future::join_all;
+use http::HeaderMap;
 use tokio::time::Instant;
 
 use crate::appender::{Appender, Failure, Stored};
 use crate::auth::{Producer, Producers};
 use crate::config::Config;
+use crate::quota::Gate;
 use crate::room::{Room, Share};
 use crate::telemetry::{Kinds, Telemetry};
 
@@ -44,6 +46,7 @@ pub(crate) struct Ingest {
     pub(crate) producers: Producers,
     pub(crate) appender: Appender,
     pub(crate) room: Room,
+    pub(crate) gate: Gate,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) telemetry: Telemetry,
     pub(crate) config: Config,
@@ -58,28 +61,39 @@ pub(crate) fn routes(ingest: Ingest) -> Router {
 /// Events of several scopes are stored scope by scope. When one of the scopes fails the answer is
 /// 503 although the others are stored: repeating the request stores those events again unless it
 /// carries ids or an `Idempotency-Key`.
-async fn accept(State(ingest): State<Arc<Ingest>>, request: Request) -> Result<Accepted, Problem> {
+async fn accept(
+    State(ingest): State<Arc<Ingest>>,
+    request: Request,
+) -> Result<(HeaderMap, Accepted), Problem> {
     let began = Instant::now();
     let (head, body) = request.into_parts();
     let producer = ingest.producers.authenticate(&head.headers, ingest.clock.now()).await?;
+    let payer = producer.payer();
     let (media, encoding) = media::of(&head.headers)?;
+    ingest.gate.look(payer, announced(&body))?;
     let (body, share) = ingest.body(body, encoding).await?;
     let key = media::idempotency_key(&head.headers)?;
+    let bytes = body.len();
     let admitted = ingest.admitted(producer, media, body).await?;
+    let quotas = ingest.gate.take(payer, admitted.len(), bytes)?;
     let answer = ingest.store(admitted, key, began).await;
     drop(share);
-    answer
+    Ok((quotas, answer?))
+}
+
+/// Bytes that the body has at least.
+fn announced(body: &Body) -> usize {
+    usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX)
 }
 
 impl Ingest {
     /// The unpacked body, and its share of the memory that all requests may use.
     async fn body(&self, body: Body, encoding: Encoding) -> Result<(Bytes, Share), Problem> {
-        let (max, hint) = (self.config.max_body, body.size_hint());
-        let announced = usize::try_from(hint.lower()).unwrap_or(usize::MAX);
+        let (max, announced) = (self.config.max_body, announced(&body));
         if announced > max {
             return Err(Problem::payload_too_large(max));
         }
-        let expected = if hint.exact().is_some() { announced } else { max };
+        let expected = if body.size_hint().exact().is_some() { announced } else { max };
         let mut share = self.room.share(expected).await?;
         let body = auditrelay_runtime::http::body(body, max, self.config.body_timeout).await?;
         let body = match encoding {
@@ -127,6 +141,7 @@ impl Ingest {
         } else {
             refused
         };
+        self.gate.spend(producer.payer(), body.len());
         self.telemetry.rejected(&refused);
         Err(refusal(refused))
     }

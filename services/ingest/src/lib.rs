@@ -2,7 +2,8 @@
 //!
 //! Cast: [`http`] answers a request; it asks [`auth`] whose it is, lets the core
 //! (`auditrelay_ingest_core`) admit its events, and hands them to the [`appender`], where one
-//! writer per scope stores whatever waits as one record. [`room`] bounds what is held in memory.
+//! writer per scope stores whatever waits as one record. [`room`] bounds what is held in memory,
+//! [`quota`] what comes in a second.
 //!
 //! Invariants: a request is answered 202 only after the broker has all of its events on disk, and
 //! a request with anything wrong in it stores nothing. One record of a scope is on its way at any
@@ -13,6 +14,7 @@ mod appender;
 mod auth;
 mod config;
 mod http;
+mod quota;
 mod room;
 mod service;
 mod telemetry;

@@ -14,6 +14,7 @@ use crate::appender::Appender;
 use crate::auth::Producers;
 use crate::config::Config;
 use crate::http::{self, Ingest};
+use crate::quota::Gate;
 use crate::room::Room;
 use crate::telemetry::Telemetry;
 
@@ -55,6 +56,7 @@ pub async fn router(config: Config, streams: Streams, context: Context) -> anyho
         producers: Producers::new(projection),
         appender: Appender::new(&config, streams, &context, telemetry.clone()),
         room: Room::new(config.max_inflight, telemetry.inflight_bytes.clone()),
+        gate: Gate::new(config.quotas, telemetry.clone()),
         clock: Arc::clone(&context.clock),
         telemetry,
         config,

@@ -29,6 +29,8 @@ pub(crate) struct Telemetry {
     publish_duration: Histogram,
     conflicts: Counter,
     retries: Counter,
+    quota_refusals: Family<QuotaLabels, Counter>,
+    pub(crate) quota_buckets: Gauge,
     pub(crate) inflight_bytes: Gauge,
 }
 
@@ -41,6 +43,11 @@ struct EventLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RuleLabels {
     rule: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QuotaLabels {
+    quota: &'static str,
 }
 
 /// How many events of each kind a request brings.
@@ -67,6 +74,8 @@ impl Telemetry {
             publish_duration: seconds(),
             conflicts: Counter::default(),
             retries: Counter::default(),
+            quota_refusals: Family::default(),
+            quota_buckets: Gauge::default(),
             inflight_bytes: Gauge::default(),
         };
         this.register(metrics);
@@ -103,6 +112,10 @@ impl Telemetry {
         add.register("ingest_append_conflicts", help, self.conflicts.clone());
         let help = "Appends tried again because the broker did not answer";
         add.register("ingest_append_retries", help, self.retries.clone());
+        let help = "Requests answered 429, by the quota that made them wait longest";
+        add.register("ingest_quota_refusals", help, self.quota_refusals.clone());
+        let help = "Token buckets that are remembered because they are not full";
+        add.register("ingest_quota_buckets", help, self.quota_buckets.clone());
         let help = "Bytes of requests held in memory, as counted against ingest.max_inflight";
         add.register("ingest_inflight_bytes", help, self.inflight_bytes.clone());
     }
@@ -138,6 +151,12 @@ impl Telemetry {
         }
         let first = rejections.first().map_or("", |first| first.field.as_str());
         tracing::debug!(problems = rejections.len(), first, "request refused");
+    }
+
+    /// A request has to wait because of a quota.
+    pub(crate) fn over_quota(&self, quota: &'static str) {
+        self.quota_refusals.get_or_create(&QuotaLabels { quota }).inc();
+        tracing::debug!(quota, "request over its quota");
     }
 
     /// The span of storing one record: a child of the one request that waits for it, or linked to

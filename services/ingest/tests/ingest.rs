@@ -16,3 +16,6 @@ mod chain;
 #[cfg(test)]
 #[path = "ingest/duplicates.rs"]
 mod duplicates;
+#[cfg(test)]
+#[path = "ingest/quotas.rs"]
+mod quotas;

@@ -5,11 +5,13 @@
 //! [`request`] reads a body into [`draft::Draft`]s (syntax), [`admit`] turns each draft into an
 //! event or into [`rejection::Rejection`]s (schema and meaning), [`recent`] knows what was stored
 //! a moment ago (duplicates), [`record`] packs waiting events into records (the group commit),
-//! [`chain`] gives a record its number behind the scope's last one.
+//! [`chain`] gives a record its number behind the scope's last one. Beside them, [`quota`] says who
+//! sends too much.
 
 pub mod admit;
 pub mod chain;
 pub mod draft;
+pub mod quota;
 pub mod recent;
 pub mod record;
 pub mod rejection;

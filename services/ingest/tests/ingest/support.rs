@@ -115,11 +115,16 @@ impl World {
 
     /// An instance of ingest with a connection of its own.
     pub(crate) async fn instance(&self) -> Instance {
+        self.instance_with(Config::default()).await
+    }
+
+    /// The same, configured otherwise.
+    pub(crate) async fn instance_with(&self, config: Config) -> Instance {
         let streams = dial(self.broker.as_ref().unwrap()).await;
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             publish_deadline: Duration::from_secs(3),
-            ..Config::default()
+            ..config
         };
         let context = Context::new("test".to_owned());
         let address = start(config, streams, context.clone()).await.unwrap().address;
