@@ -15,6 +15,7 @@ use auditrelay_runtime::ids;
 use auditrelay_runtime::problem::Problem;
 use auditrelay_signing::{Jwks, SealingKeys, SystemRandom, random_nonce};
 use auditrelay_streams::{ConfigFold, ExecuteError, Projection, ReplayFold, Streams};
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Tokens;
@@ -22,9 +23,13 @@ use crate::config::Config;
 use crate::limit::Limit;
 use crate::problems;
 use crate::telemetry::{Changed, Telemetry};
+use crate::turns::Turns;
 
 /// How long a projection may take to show what the broker has.
 pub(crate) const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// Pages that one process gathers at the same time.
+const PULLS_MAX: usize = 16;
 
 /// What all handlers share; cheap to clone.
 #[derive(Clone)]
@@ -39,6 +44,9 @@ pub(crate) struct Inner {
     pub(crate) telemetry: Telemetry,
     pub(crate) jwks: Jwks,
     pub(crate) replay_limit: Limit<Scope>,
+    pub(crate) turns: Turns<OrgId>,
+    /// Pages that are gathered at the same time; each takes some megabytes.
+    pub(crate) pulls: Semaphore,
     clock: Arc<dyn Clock>,
     pub(crate) sealing: SealingKeys,
     pub(crate) random: SystemRandom,
@@ -69,6 +77,8 @@ impl Api {
             telemetry,
             jwks: signing.jwks(),
             replay_limit: Limit::default(),
+            turns: Turns::default(),
+            pulls: Semaphore::new(PULLS_MAX),
             clock: Arc::clone(&context.clock),
             sealing,
             random: SystemRandom::new(),

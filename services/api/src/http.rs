@@ -1,6 +1,9 @@
 //! Every route, in one table. Version 2 and 3 show the same things on the same host.
 
-pub(crate) mod destinations;
+pub(crate) mod attempts;
+mod audit_logs;
+mod coverage;
+mod destinations;
 mod foreign;
 mod inline_webhook;
 mod jwks;
@@ -33,6 +36,7 @@ pub(crate) fn router(api: Api) -> Router {
         )
         .route("/v2/audit-log-webhook/jwks.json", get(jwks::get))
         .route("/v3/audit-log-webhook/jwks.json", get(jwks::get))
+        .route("/v3/audit-logs", get(audit_logs::get))
         .merge(portals())
         .merge(own())
         .merge(foreign)
@@ -70,6 +74,7 @@ fn portals() -> Router<Api> {
             "/v3/portals/{portal}/audit-log-replay-job",
             get(replay::get_of_portal).put(replay::put_of_portal),
         )
+        .route("/v3/portals/{portal}/audit-logs", get(audit_logs::get_of_portal))
         .merge(portal_children::routes())
 }
 
@@ -79,7 +84,9 @@ fn own() -> Router<Api> {
         .route("/v1/organizations", get(organizations::list).post(organizations::create))
         .route("/v1/organizations/{org}/tokens", get(tokens::list).post(tokens::issue))
         .route("/v1/organizations/{org}/tokens/{token}", delete(tokens::revoke))
+        .route("/v1/coverage", get(coverage::get))
         .route("/v1/webhooks/{scope}/delivery", get(status::delivery))
+        .route("/v1/webhooks/{scope}/attempts", get(attempts::list))
         .route("/v1/replay-job", get(progress::get))
         .route("/v1/replay-job/cancel", post(progress::cancel))
         .route("/v1/portals/{portal}/replay-job", get(progress::get_of_portal))

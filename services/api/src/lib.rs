@@ -1,7 +1,7 @@
 //! The API: what people, Terraform and command lines talk to; writes CONFIG.
 //!
 //! Rooms: [`service`] (wiring), [`config`] (settings), `auth` (who is asking), `http` (every route
-//! in one table, one file a resource below it), `api` (what all handlers share), `problems` (how
+//! in one table, one file a resource below it), `api` (what all handlers share), `pull` (a page of a log), `problems` (how
 //! refusals read), `telemetry` (what happened). What is allowed and what a command leads to is
 //! decided in `auditrelay-api-core`.
 //!
@@ -16,8 +16,10 @@ pub mod config;
 mod http;
 mod limit;
 mod problems;
+mod pull;
 pub mod service;
 mod telemetry;
+mod turns;
 
 pub use config::Config;
 pub use service::{Running, router, start};

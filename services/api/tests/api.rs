@@ -5,10 +5,14 @@
 #[path = "api/support.rs"]
 mod support;
 
+#[path = "api/audit_logs.rs"]
+mod audit_logs;
 #[path = "api/inputs.rs"]
 mod inputs;
 #[path = "api/kongctl.rs"]
 mod kongctl;
+#[path = "api/observed.rs"]
+mod observed;
 #[path = "api/own.rs"]
 mod own;
 #[path = "api/replay.rs"]

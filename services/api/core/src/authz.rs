@@ -34,6 +34,8 @@ impl Caller {
 pub enum Ask {
     /// See destinations, webhooks, portals, replay jobs and their progress.
     ReadConfig,
+    /// Read the stored events.
+    ReadEvents,
     /// Change destinations, webhooks and portals.
     ChangeConfig,
     /// Start or cancel a replay job.
@@ -59,10 +61,11 @@ pub enum Refusal {
 pub const fn permits(caller: Caller, ask: Ask) -> bool {
     match (caller, ask) {
         (Caller::Platform, Ask::Organizations | Ask::ReadTokens | Ask::ChangeTokens) => true,
-        (Caller::Platform, Ask::ReadConfig | Ask::ChangeConfig | Ask::Replay)
+        (Caller::Platform, Ask::ReadConfig | Ask::ReadEvents | Ask::ChangeConfig | Ask::Replay)
         | (Caller::Member { .. }, Ask::Organizations) => false,
         (Caller::Member { role, .. }, ask) => match (role, ask) {
-            (Role::Admin, _) | (Role::Viewer, Ask::ReadConfig | Ask::ReadTokens) => true,
+            (Role::Admin, _)
+            | (Role::Viewer, Ask::ReadConfig | Ask::ReadEvents | Ask::ReadTokens) => true,
             (
                 Role::Viewer,
                 Ask::ChangeConfig | Ask::Replay | Ask::ChangeTokens | Ask::Organizations,
@@ -105,13 +108,16 @@ mod tests {
 
     #[test]
     fn roles_and_what_they_may_do() {
-        use Ask::{ChangeConfig, ChangeTokens, Organizations, ReadConfig, ReadTokens, Replay};
-        let asks = [ReadConfig, ChangeConfig, Replay, ReadTokens, ChangeTokens, Organizations];
+        use Ask::{
+            ChangeConfig, ChangeTokens, Organizations, ReadConfig, ReadEvents, ReadTokens, Replay,
+        };
+        let asks =
+            [ReadConfig, ReadEvents, ChangeConfig, Replay, ReadTokens, ChangeTokens, Organizations];
         let table = [
-            (member(Role::Admin), [true, true, true, true, true, false]),
-            (member(Role::Viewer), [true, false, false, true, false, false]),
-            (member(Role::Producer), [false; 6]),
-            (Caller::Platform, [false, false, false, true, true, true]),
+            (member(Role::Admin), [true, true, true, true, true, true, false]),
+            (member(Role::Viewer), [true, true, false, false, true, false, false]),
+            (member(Role::Producer), [false; 7]),
+            (Caller::Platform, [false, false, false, false, true, true, true]),
         ];
         for (caller, expected) in table {
             for (ask, expected) in asks.into_iter().zip(expected) {

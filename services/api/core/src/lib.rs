@@ -10,9 +10,12 @@
 //! destination that a webhook names cannot be deleted.
 
 pub mod address;
+pub mod attempt;
+pub mod audit_log;
 pub mod authz;
 pub mod body;
 pub mod command;
+pub mod coverage;
 pub mod delivery;
 pub mod destination;
 pub mod endpoint;

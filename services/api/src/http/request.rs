@@ -88,6 +88,19 @@ pub(crate) fn organization_scope(signed: &Signed, ask: Ask) -> Result<(Scope, Or
     Ok((Scope::Organization(org), org))
 }
 
+/// The scope by its name in the path, `org` or a portal's id, if the caller may ask this there.
+pub(super) async fn named_scope(
+    signed: &Signed,
+    ask: Ask,
+    name: &str,
+) -> Result<(Scope, Arc<OrgConfig>), Problem> {
+    let org = signed.own(ask)?;
+    match Scope::from_token(org, name).ok_or_else(Problem::not_found)? {
+        Scope::Portal(_, portal) => portal_scope(signed, ask, portal).await,
+        scope @ Scope::Organization(_) => Ok((scope, signed.api.read(org).await?)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;

@@ -8,7 +8,7 @@ use auditrelay_model::delivery::{Lane, LaneState};
 use auditrelay_model::id::PortalId;
 use auditrelay_runtime::problem::Problem;
 
-use super::request::{Id, organization_scope, portal_scope};
+use super::request::{Id, named_scope, organization_scope, portal_scope};
 use super::response::{Answer, ok};
 use crate::api::Api;
 use crate::auth::Signed;
@@ -25,13 +25,8 @@ pub(super) async fn get_of_portal(signed: Signed, Id(portal): Id<PortalId>) -> A
 }
 
 /// Our own: the live lane in detail. The scope is `org` or a portal's id.
-pub(super) async fn delivery(signed: Signed, Id(scope): Id<String>) -> Answer {
-    let org = signed.own(Ask::ReadConfig)?;
-    let config = signed.api.read(org).await?;
-    let scope = Scope::from_token(org, &scope).ok_or_else(Problem::not_found)?;
-    if scope.portal().is_some_and(|portal| !config.portals.contains_key(&portal)) {
-        return Err(Problem::not_found());
-    }
+pub(super) async fn delivery(signed: Signed, Id(name): Id<String>) -> Answer {
+    let (scope, config) = named_scope(&signed, Ask::ReadConfig, &name).await?;
     let (status, live) = read(&signed.api, &config, scope).await?;
     Ok(ok(&delivery::View::of(status, &live)))
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use auditrelay_api::Config;
 use auditrelay_broker::{Broker, BrokerOptions, find_or_provide};
 use auditrelay_model::secret::Secret;
+use auditrelay_model::stream::StreamSpec;
 use auditrelay_retention_core::policy::{Choice, Policy};
 use auditrelay_runtime::context::Context;
 use auditrelay_runtime::settings::Settings;
 use auditrelay_signing::{KeySet, SealingKeys, SystemRandom};
-use auditrelay_streams::{NatsSettings, Streams, connect};
+use auditrelay_streams::{NatsSettings, StreamName, Streams, connect};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
@@ -58,6 +59,18 @@ impl World {
         let org = api.organization("Acme").await;
         let admin = api.with_token(&api.token(&org, "admin").await);
         (world, admin)
+    }
+
+    /// Lets everything in EVENTS expire.
+    pub(crate) async fn expire_events(&self) {
+        let kept = self.streams.observe(StreamName::Events).await.unwrap().unwrap().spec;
+        let second = Duration::from_secs(1);
+        let short = StreamSpec { max_age: second, duplicate_window: second, ..kept.clone() };
+        self.streams.update_stream(&short).await.unwrap();
+        while self.streams.events_state().await.unwrap().messages > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.streams.update_stream(&kept).await.unwrap();
     }
 
     pub(crate) async fn lose_broker(&mut self) {

@@ -1,0 +1,114 @@
+//! `/v3/audit-logs`, and our own below portals: stored events, page by page.
+
+use std::time::Duration;
+
+use auditrelay_api_core::Wrong;
+use auditrelay_api_core::audit_log::{At, Page, Wish, item};
+use auditrelay_api_core::authz::Ask;
+use auditrelay_api_core::fault::Fault;
+use auditrelay_api_core::query::Query;
+use auditrelay_model::Scope;
+use auditrelay_model::id::PortalId;
+use auditrelay_model::record::Position;
+use auditrelay_runtime::problem::Problem;
+use axum::response::Response;
+use http::header::ACCEPT;
+use http::{HeaderMap, StatusCode, Uri};
+use serde_json::json;
+
+use super::request::{Id, organization_scope, portal_scope};
+use super::response::{Answer, ok};
+use crate::api::Api;
+use crate::auth::Signed;
+use crate::problems;
+use crate::pull::{self, Trouble};
+
+/// Pages of one organization that are gathered at the same time.
+const PULLS_MAX: usize = 4;
+/// How soon to ask again when they all are.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// A page that is not gathered by then is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) async fn get(signed: Signed, headers: HeaderMap, uri: Uri) -> Answer {
+    let (scope, _) = organization_scope(&signed, Ask::ReadEvents)?;
+    show(&signed.api, scope, &headers, &uri).await
+}
+
+pub(super) async fn get_of_portal(
+    signed: Signed,
+    Id(portal): Id<PortalId>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Answer {
+    let (scope, _) = portal_scope(&signed, Ask::ReadEvents, portal).await?;
+    show(&signed.api, scope, &headers, &uri).await
+}
+
+async fn show(api: &Api, scope: Scope, headers: &HeaderMap, uri: &Uri) -> Answer {
+    if !takes_json(headers) {
+        return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "Not Acceptable", "Not acceptable"));
+    }
+    let wish = Wish::parse(uri.query(), scope, api.now(), &api.config.cursor_key);
+    let wish = wish.map_err(|faults| problems::invalid(&faults))?;
+    let turn = api.turns.take(scope.org(), PULLS_MAX);
+    let _turn = turn.ok_or_else(|| Problem::too_many_requests(AGAIN_AFTER))?;
+    let late = || problems::unavailable("a page was not gathered in time");
+    let gathered = async {
+        let permit = api.pulls.acquire().await;
+        let page = pull::page(&api.streams, scope, wish.clone()).await;
+        drop(permit);
+        page
+    };
+    let page = tokio::time::timeout(PATIENCE, gathered).await.map_err(|_| late())?;
+    let page = page.map_err(|trouble| refused(&trouble, wish.at))?;
+    written(api, scope, wish, uri, page).await
+}
+
+fn refused(trouble: &Trouble, at: At) -> Problem {
+    match trouble {
+        Trouble::Unread(error) => problems::unread(error),
+        Trouble::Expired => {
+            let field = if matches!(at, At::Before(_)) { "page[before]" } else { "page[after]" };
+            problems::invalid(&[Fault::query(field, Wrong::Cursor)])
+        }
+    }
+}
+
+/// Signing a thousand items takes a while, so it is done where it holds nobody up.
+async fn written(api: &Api, scope: Scope, wish: Wish, uri: &Uri, page: Page) -> Answer {
+    let link = |name: &str, at: Option<Position>| {
+        let cursor = wish.seal(&api.config.cursor_key, at?);
+        let query = Query::parse(uri.query());
+        let dropped = ["page[after]", "page[before]"];
+        Some(format!("{}?{}", uri.path(), query.with(&dropped, &[(name, &cursor)])))
+    };
+    let next = link("page[after]", page.next);
+    let previous = link("page[before]", page.previous);
+    let meta = json!({ "page": { "next": next, "previous": previous, "size": wish.size } });
+    let api = api.clone();
+    let writing = tokio::task::spawn_blocking(move || -> Option<Response> {
+        let key = api.config.signing.as_ref()?.current();
+        let sign = |text: &[u8]| key.sign(text);
+        let data: Vec<_> =
+            page.events.iter().map(|event| item::signed(scope, event, sign)).collect();
+        Some(ok(&json!({ "data": data, "meta": meta })))
+    });
+    writing.await.ok().flatten().ok_or_else(Problem::internal)
+}
+
+/// Whether the answer's only form is among those that the client takes.
+fn takes_json(headers: &HeaderMap) -> bool {
+    let mut kinds = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+        .peekable();
+    kinds.peek().is_none()
+        || kinds.any(|kind| {
+            matches!(kind.as_str(), "*/*" | "application/*" | "application/json" | "")
+                || kind.ends_with("+json")
+        })
+}

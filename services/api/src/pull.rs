@@ -1,0 +1,129 @@
+//! Gathers a page of a log from the broker: the start is found by time or by the cursor's own
+//! place, and no more is read than the page needs.
+
+use auditrelay_api_core::audit_log::{At, Backward, Forward, Look, Page, Peek, Wish};
+use auditrelay_model::Scope;
+use auditrelay_model::reach::Reach;
+use auditrelay_model::record::Position;
+use auditrelay_streams::{Backwards, Fetched, ReadError, Streams};
+
+/// Records asked for at once, at least: small pages of large records cost one answer all the same.
+const BATCH_MIN: usize = 16;
+
+/// No page.
+pub(crate) enum Trouble {
+    /// The broker does not answer, or what it has cannot be read.
+    Unread(ReadError),
+    /// What the cursor stands beside is gone.
+    Expired,
+}
+
+impl From<ReadError> for Trouble {
+    fn from(error: ReadError) -> Self {
+        Self::Unread(error)
+    }
+}
+
+/// The page that is wished for.
+pub(crate) async fn page(streams: &Streams, scope: Scope, wish: Wish) -> Result<Page, Trouble> {
+    match wish.at {
+        At::Start => forward(streams, scope, wish, None).await,
+        At::After(after) => forward(streams, scope, wish, Some(after)).await,
+        At::Before(before) => backward(streams, scope, wish, before).await,
+    }
+}
+
+async fn forward(
+    streams: &Streams,
+    scope: Scope,
+    wish: Wish,
+    after: Option<Position>,
+) -> Result<Page, Trouble> {
+    let (reach, kind, batch) = (Reach::default(), wish.kind, (wish.size + 1).max(BATCH_MIN));
+    let begins = reach.begins(wish.window);
+    let mut gather = Forward::new(wish, reach);
+    // From the leader; the other reads may be answered by a replica that lags behind.
+    let newest = match (streams.last_record(scope).await?, after) {
+        (Some(newest), _) => newest,
+        (None, None) => return Ok(gather.finish()),
+        (None, Some(_)) => return Err(Trouble::Expired),
+    };
+    let mut from = match after {
+        Some(after) if after.sequence > newest.sequence => return Err(Trouble::Expired),
+        Some(after) => after.sequence,
+        None => match streams.first_record_at(scope, begins).await? {
+            Some(first) => first.sequence,
+            None if newest.stored_at < begins => return Ok(gather.finish()),
+            None => return Err(lagging()),
+        },
+    };
+    while from <= newest.sequence {
+        let (records, more) = streams.records_from(scope, from, batch).await?;
+        for record in &records {
+            from = record.head.sequence + 1;
+            let peek = peek(record, kind);
+            match gather.look(&peek) {
+                Look::Skip => {}
+                Look::Decode => gather.take(&peek, events(record)?),
+                Look::Done => return Ok(gather.finish()),
+                Look::Expired => return Err(Trouble::Expired),
+            }
+        }
+        if !more && from <= newest.sequence {
+            return Err(lagging());
+        }
+    }
+    Ok(gather.finish())
+}
+
+async fn backward(
+    streams: &Streams,
+    scope: Scope,
+    wish: Wish,
+    before: Position,
+) -> Result<Page, Trouble> {
+    let (reach, kind) = (Reach::default(), wish.kind);
+    let first = streams.first_record_at(scope, reach.begins(wish.window)).await?;
+    let first = first.ok_or(Trouble::Expired)?;
+    let mut gather = Backward::new(wish, before, reach);
+    let mut way = Backwards::new(first.sequence, before.sequence);
+    while !way.is_done() {
+        let records = streams.records_back(scope, &mut way).await?;
+        for record in records.iter().rev() {
+            let peek = peek(record, kind);
+            match gather.look(&peek) {
+                Look::Skip => {}
+                Look::Decode => gather.take(&peek, events(record)?),
+                Look::Done => return Ok(gather.finish()),
+                Look::Expired => return Err(Trouble::Expired),
+            }
+        }
+    }
+    if gather.has_met() { Ok(gather.finish()) } else { Err(Trouble::Expired) }
+}
+
+fn lagging() -> Trouble {
+    let reason = "a replica does not hold the newest record yet".to_owned();
+    Trouble::Unread(ReadError::Unavailable(reason))
+}
+
+fn events(record: &Fetched) -> Result<Vec<auditrelay_model::event::AuditEvent>, ReadError> {
+    let decoded = record
+        .decode()
+        .map_err(|error| ReadError::Corrupt(format!("record {}: {error}", record.head.sequence)))?;
+    Ok(decoded.events)
+}
+
+fn peek(record: &Fetched, kind: Option<auditrelay_model::event::EventKind>) -> Peek {
+    let head = &record.head;
+    Peek {
+        sequence: head.sequence,
+        stored_at: head.stored_at,
+        epoch: head.epoch,
+        first_number: head.first_number,
+        last_number: head.last_number,
+        ts_min: head.ts_min,
+        ts_max: head.ts_max,
+        may_hold: kind.is_none_or(|kind| record.may_hold(kind)),
+    }
+}
