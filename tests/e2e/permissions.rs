@@ -29,6 +29,11 @@ async fn every_service_can_do_its_work() {
     let _ = org.replay(ago(Duration::from_hours(1)), now()).await.must(202);
     let job = org.wait_for_job("completed").await;
     exactly(&siem.replayed_ids(job["id"].as_str().unwrap()), &accepted);
+    for path in ["/v3/audit-logs", "/v1/webhooks/org/attempts"] {
+        let page = org.get(path).await.must(200);
+        assert!(!page.body["data"].as_array().unwrap().is_empty(), "{path}: {}", page.body);
+    }
+    let _ = org.get("/v1/coverage").await.must(200);
     for service in Service::ALL {
         stack.kill(service);
         stack.run(service).await;
