@@ -133,11 +133,11 @@ async fn a_message_that_is_no_record_stops_nobody() {
     let scope = scope();
     let (group, org) = (scope.group(), scope.org());
     let subject = format!("audit.events.{}.{}.{org}.org", group / 8, group % 8);
-    let foreign = async_nats::connect(world.broker.url()).await.unwrap();
-    foreign.publish(subject.clone(), "not a record".into()).await.unwrap();
-    foreign.flush().await.unwrap();
+    let client = async_nats::connect(world.broker.url()).await.unwrap();
+    let stored = async_nats::jetstream::new(client).publish(subject, "not a record".into()).await;
+    let foreign = stored.unwrap().await.unwrap().sequence;
     let record = record(scope, 1, None);
-    let stored = world.streams.append_record(&record, 1).await.unwrap().sequence;
+    let stored = world.streams.append_record(&record, foreign).await.unwrap().sequence;
     for _ in 0..2 {
         let mut reader = world.streams.shard_reader(shard_of(scope)).await.unwrap();
         assert_eq!(sequences(&read(&mut reader, 1).await), [stored]);
