@@ -3,7 +3,7 @@
 pub(crate) mod attempts;
 mod audit_logs;
 mod coverage;
-mod destinations;
+pub(crate) mod destinations;
 mod foreign;
 mod inline_webhook;
 mod jwks;
@@ -22,6 +22,7 @@ use axum::Router;
 use axum::routing::{delete, get, post};
 
 use crate::api::Api;
+use crate::console;
 
 /// The table.
 pub(crate) fn router(api: Api) -> Router {
@@ -40,6 +41,7 @@ pub(crate) fn router(api: Api) -> Router {
         .merge(portals())
         .merge(own())
         .merge(foreign)
+        .merge(console::routes(&api))
         .with_state(api)
 }
 

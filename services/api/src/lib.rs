@@ -1,9 +1,9 @@
 //! The API: what people, Terraform and command lines talk to; writes CONFIG.
 //!
 //! Rooms: [`service`] (wiring), [`config`] (settings), `auth` (who is asking), `http` (every route
-//! in one table, one file a resource below it), `api` (what all handlers share), `pull` (a page of a log), `problems` (how
-//! refusals read), `telemetry` (what happened). What is allowed and what a command leads to is
-//! decided in `auditrelay-api-core`.
+//! in one table, one file a resource below it), `console` (pages for people), `api` (what all
+//! handlers share), `pull` (a page of a log), `problems` (how refusals read), `telemetry` (what
+//! happened). What is allowed and what a command leads to is decided in `auditrelay-api-core`.
 //!
 //! Invariants: a read shows every write that was answered before it, on any replica; an answer to
 //! a write is sent after the broker has it on disk; a destination's authorization value is sealed
@@ -13,6 +13,7 @@
 mod api;
 mod auth;
 pub mod config;
+mod console;
 mod http;
 mod limit;
 mod problems;

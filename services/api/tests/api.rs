@@ -7,6 +7,12 @@ mod support;
 
 #[path = "api/audit_logs.rs"]
 mod audit_logs;
+#[path = "api/browser.rs"]
+mod browser;
+#[path = "api/console.rs"]
+mod console;
+#[path = "api/console_sessions.rs"]
+mod console_sessions;
 #[path = "api/inputs.rs"]
 mod inputs;
 #[path = "api/kongctl.rs"]

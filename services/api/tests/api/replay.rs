@@ -16,13 +16,13 @@ const PATH: &str = "/v3/audit-log-replay-job";
 
 /// Stores what is asked for, unless the job runs; remembers the commands.
 #[derive(Clone)]
-struct Scheduler {
+pub(crate) struct Scheduler {
     replays: Projection<ReplayFold>,
     commands: Arc<Mutex<Vec<ReplayCommand>>>,
 }
 
 impl Scheduler {
-    async fn start(world: &World) -> Self {
+    pub(crate) async fn start(world: &World) -> Self {
         let drain = &world.context.drain;
         let replays = Projection::start(&world.streams, &drain.hard, &drain.tasks);
         let scheduler = Self { replays, commands: Arc::default() };
@@ -59,7 +59,12 @@ impl Scheduler {
         ReplayReply::Stored { sequence: self.store(command.scope, command, vec![fact]).await }
     }
 
-    async fn store(&self, scope: Scope, like: &ReplayCommand, facts: Vec<ReplayFact>) -> u64 {
+    pub(crate) async fn store(
+        &self,
+        scope: Scope,
+        like: &ReplayCommand,
+        facts: Vec<ReplayFact>,
+    ) -> u64 {
         let (job, actor) = (like.job, like.actor.clone());
         let events: Vec<ReplayEvent> = facts
             .into_iter()
@@ -75,7 +80,7 @@ impl Scheduler {
         stored.unwrap().sequence
     }
 
-    fn last(&self) -> ReplayCommand {
+    pub(crate) fn last(&self) -> ReplayCommand {
         self.commands.lock().unwrap().last().unwrap().clone()
     }
 }

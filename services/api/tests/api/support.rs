@@ -45,7 +45,12 @@ impl World {
 
     /// One more API process on the same broker.
     pub(crate) async fn api(&self) -> Client {
-        let context = Context { drain: self.context.drain.child(), ..Context::new("a".to_owned()) };
+        self.api_by(Context::new("a".to_owned())).await
+    }
+
+    /// One more API process, with a context of its own.
+    pub(crate) async fn api_by(&self, context: Context) -> Client {
+        let context = Context { drain: self.context.drain.child(), ..context };
         let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..self.config.clone() };
         let streams = self.streams.clone();
         let running = auditrelay_api::start(config, streams, context).await.unwrap();
@@ -99,7 +104,7 @@ fn config() -> Config {
 /// Calls one API process with one token.
 #[derive(Clone)]
 pub(crate) struct Client {
-    base: String,
+    pub(crate) base: String,
     pub(crate) token: String,
 }
 

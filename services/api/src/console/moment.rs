@@ -1,0 +1,101 @@
+//! Times as people read them: in UTC and said so, and how long ago.
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use auditrelay_model::Timestamp;
+
+/// `2026-11-22 18:03:12 UTC (3 min ago)`.
+#[derive(Template)]
+#[template(
+    source = r#"<time datetime="{{ iso }}">{{ text }}</time> <span class="ago">({{ ago }})</span>"#,
+    ext = "html"
+)]
+pub(super) struct Moment {
+    iso: String,
+    text: String,
+    ago: String,
+}
+
+impl HtmlSafe for Moment {}
+
+impl Moment {
+    pub(super) fn new(at: Timestamp, now: Timestamp) -> Self {
+        let iso = at.to_rfc3339_seconds();
+        Self { iso, text: text(at), ago: ago(now.since(at).as_secs()) }
+    }
+
+    /// A time that a view wrote; none if it is none.
+    pub(super) fn parse(text: Option<&str>, now: Timestamp) -> Option<Self> {
+        Timestamp::parse_rfc3339(text?).ok().map(|at| Self::new(at, now))
+    }
+}
+
+/// `2026-11-22 18:03:12 UTC`.
+pub(super) fn text(at: Timestamp) -> String {
+    at.to_rfc3339_seconds().replace('T', " ").replace('Z', " UTC")
+}
+
+/// For fields of the type `datetime-local`, which know no zone.
+pub(super) fn field(at: Timestamp) -> String {
+    at.to_rfc3339_seconds().trim_end_matches('Z').to_owned()
+}
+
+/// What such a field means here: UTC. Seconds may be left out.
+pub(super) fn from_field(text: &str) -> String {
+    let seconds = if text.len() == "2026-11-22T18:03".len() { ":00" } else { "" };
+    format!("{text}{seconds}Z")
+}
+
+fn ago(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s ago"),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..172_800 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// A number with its thousands apart.
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut parts = digits.as_bytes().rchunks(3).rev();
+    let first = parts.next().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+    parts.fold(first, |text, part| format!("{text},{}", String::from_utf8_lossy(part)))
+}
+
+/// Bytes in the unit that fits.
+pub(super) fn bytes(number: u64) -> String {
+    match number {
+        0..10_000 => format!("{} B", count(number)),
+        10_000..10_000_000 => format!("{} kB", count(number / 1_000)),
+        10_000_000..10_000_000_000 => format!("{} MB", count(number / 1_000_000)),
+        _ => format!("{} GB", count(number / 1_000_000_000)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_utc_and_say_so() {
+        let at = Timestamp::parse_rfc3339("2026-11-22T18:03:12.5Z").unwrap();
+        let now = at + std::time::Duration::from_secs(200);
+        let text = Moment::new(at, now).to_string();
+        assert!(text.contains(r#"<time datetime="2026-11-22T18:03:12Z">2026-11-22 18:03:12 UTC"#));
+        assert!(text.contains("3 min ago"));
+        assert_eq!(from_field("2026-11-22T18:03"), "2026-11-22T18:03:00Z");
+        assert_eq!(from_field("2026-11-22T18:03:12"), "2026-11-22T18:03:12Z");
+        assert_eq!(field(at), "2026-11-22T18:03:12");
+    }
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_000), "1,000");
+        assert_eq!(count(12_345_678), "12,345,678");
+        assert_eq!(bytes(9_999), "9,999 B");
+        assert_eq!(bytes(1_500_000), "1,500 kB");
+    }
+}
