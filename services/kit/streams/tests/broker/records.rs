@@ -134,8 +134,9 @@ async fn a_message_that_is_no_record_stops_nobody() {
     let (group, org) = (scope.group(), scope.org());
     let subject = format!("audit.events.{}.{}.{org}.org", group / 8, group % 8);
     let client = async_nats::connect(world.broker.url()).await.unwrap();
-    let stored = async_nats::jetstream::new(client).publish(subject, "not a record".into()).await;
-    let foreign = stored.unwrap().await.unwrap().sequence;
+    let context = async_nats::jetstream::new(client);
+    let stored = context.publish(subject, "not a record".into()).await.unwrap().await;
+    let foreign = stored.unwrap().sequence;
     let record = record(scope, 1, None);
     let stored = world.streams.append_record(&record, foreign).await.unwrap().sequence;
     for _ in 0..2 {
