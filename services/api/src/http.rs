@@ -4,6 +4,7 @@ pub(crate) mod attempts;
 mod audit_logs;
 mod coverage;
 pub(crate) mod destinations;
+mod docs;
 mod foreign;
 mod inline_webhook;
 mod jwks;
@@ -40,6 +41,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/v3/audit-logs", get(audit_logs::get))
         .merge(portals())
         .merge(own())
+        .merge(docs::routes())
         .merge(foreign)
         .merge(console::routes(&api))
         .with_state(api)

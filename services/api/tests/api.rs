@@ -19,6 +19,8 @@ mod inputs;
 mod kongctl;
 #[path = "api/observed.rs"]
 mod observed;
+#[path = "api/openapi.rs"]
+mod openapi;
 #[path = "api/own.rs"]
 mod own;
 #[path = "api/replay.rs"]

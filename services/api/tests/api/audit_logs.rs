@@ -90,7 +90,7 @@ async fn with_log(records: usize, each: usize) -> (World, Client, Log, String) {
     let mut log = Log::new(&world, Scope::Organization(id));
     for _ in 0..records {
         let now = SystemClock.now();
-        let times: Vec<_> = (0..each).map(|_| now - Duration::from_secs(60)).collect();
+        let times: Vec<_> = (0..each).map(|_| now - Duration::from_mins(1)).collect();
         log.append(&times).await;
     }
     (world, admin, log, org)
