@@ -7,7 +7,7 @@ use auditrelay_model::destination::Destination;
 use auditrelay_model::id::DestinationId;
 use auditrelay_runtime::problem::Problem;
 use axum::extract::Path;
-use http::Uri;
+use http::{StatusCode, Uri};
 use serde_json::json;
 
 use super::form::{self, Errors, Fields, Form};
@@ -28,6 +28,8 @@ const FIELDS: &Fields = &[
 ];
 /// Rows on one page of the list.
 const ROWS: u64 = 50;
+const CHANGED: &str = "Somebody else changed this webhook while you did. Below is what you typed: \
+                       save it once more to put it in place of theirs.";
 const FORMATS: [(&str, &str); 3] = [
     ("cef", "Common Event Format, one line an event"),
     ("json", "one JSON object a line"),
@@ -95,6 +97,8 @@ struct Editor {
     endpoint: String,
     log_format: String,
     unverified: bool,
+    /// When what is shown was last changed.
+    seen: String,
     formats: [(&'static str, &'static str); 3],
     changed: Option<Moment>,
     users: Vec<Place>,
@@ -110,6 +114,7 @@ impl Editor {
             endpoint: String::new(),
             log_format: "cef".to_owned(),
             unverified: false,
+            seen: String::new(),
             formats: FORMATS,
             changed: None,
             users: Vec::new(),
@@ -125,6 +130,7 @@ impl Editor {
             endpoint: destination.endpoint.clone(),
             log_format: destination.log_format.name().to_owned(),
             unverified: destination.tls.skips(),
+            seen: destination.updated_at.to_string(),
             changed: Some(Moment::new(destination.updated_at, visit.api().now())),
             users: users(visit, destination.id),
             ..Self::new(visit)?
@@ -188,7 +194,13 @@ pub(super) async fn edit(visit: Visit, Path(id): Path<String>) -> Answer {
 }
 
 pub(super) async fn save(visit: Visit, Path(id): Path<String>, form: Form) -> Answer {
+    visit.signed.own(Ask::ChangeConfig)?;
     let destination = find(&visit.config, &id)?;
+    let seen = form.text("seen");
+    if !seen.is_empty() && seen != destination.updated_at.to_string() {
+        let editor = Editor::of(&visit, &destination)?.typed(&form, Errors::whole(CHANGED));
+        return Ok(form::refused(StatusCode::CONFLICT, &editor));
+    }
     match change(&visit.signed, destination.id, &body(&form)).await {
         Ok(_) => Ok(page::see("/console/setup/destinations?done=saved")),
         Err(problem) => {

@@ -87,6 +87,11 @@ impl Errors {
         Self { items: vec![FieldError { field: Some(field), text: text.into() }] }
     }
 
+    /// Something that no field alone is to blame for.
+    pub(super) fn whole(text: &'static str) -> Self {
+        Self { items: vec![FieldError { field: None, text: text.into() }] }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

@@ -184,8 +184,14 @@ async fn a_destination_is_changed_and_deleted_only_when_nobody_uses_it() {
     browser.sees("Saved.");
     browser.go(&format!("/console/setup/destinations/{id}")).await;
     browser.sees("Stored , and never shown again.");
+    let mut other = Browser::signed_in(&api).await;
+    other.go(&format!("/console/setup/destinations/{id}")).await;
     browser.fill("Name", "renamed");
     browser.press("Save").await;
+    other.fill("Name", "renamed too");
+    other.press("Save").await;
+    assert_eq!(other.page.status, 409);
+    other.sees("Somebody else changed this webhook while you did.");
     let shown = api.get(&format!("/v3/audit-log-destinations/{id}")).await.expect(200);
     assert_eq!((&shown["name"], &shown["log_format"]), (&json!("renamed"), &json!("json")));
     browser.go(&format!("/console/setup/destinations/{id}/delete")).await;
