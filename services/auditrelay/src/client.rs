@@ -27,7 +27,7 @@ pub(crate) struct ServerArgs {
     )]
     pub(crate) url: Url,
 
-    /// Read the token from this file instead of $`AUDITRELAY_TOKEN`
+    /// Read the token from this file instead of the environment
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<std::path::PathBuf>,
 }

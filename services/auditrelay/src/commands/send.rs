@@ -61,7 +61,7 @@ pub(crate) struct SendArgs {
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     batch: u16,
 
-    /// Only this kind of sample: authentication, authorization or `gateway_access`
+    /// Only this kind of sample
     #[arg(long, value_parser = kind)]
     kind: Option<EventKind>,
 
