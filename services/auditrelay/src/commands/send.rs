@@ -61,8 +61,8 @@ pub(crate) struct SendArgs {
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     batch: u16,
 
-    /// Only this kind of sample
-    #[arg(long, value_parser = kind)]
+    #[arg(long, value_parser = kind,
+          help = "Only this kind of sample: authentication, authorization or gateway_access")]
     kind: Option<EventKind>,
 
     /// How long to go on trying when the server is busy or away
