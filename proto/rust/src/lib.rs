@@ -1,11 +1,12 @@
-//! What travels over the broker, as Rust: the messages of `proto/auditrelay/**/*.proto`.
+//! What travels over the broker, and what producers may post, as Rust: the messages of `proto/auditrelay/**/*.proto`.
 //!
 //! The code in `src/gen` is generated and committed, so that nobody needs a compiler for protobuf
 //! to build. `cargo test -p auditrelay-proto` fails when it differs from the contract;
 //! `UPDATE=1 cargo test -p auditrelay-proto` writes it anew. Modules mirror the packages, with one
 //! exception: `auditrelay.type` is [`types`], because `type` is a keyword.
 //!
-//! Only `auditrelay-streams` uses these messages; every other crate speaks `auditrelay-model`.
+//! Only `auditrelay-streams` uses these messages; every other crate speaks `auditrelay-model`. What
+//! producers post is read in place by ingest's core, whose tests compare it with what is here.
 
 #![expect(
     missing_docs,
@@ -38,6 +39,14 @@ pub mod event {
     /// `auditrelay.event.v1`: audit events and the records that hold them.
     pub mod v1 {
         include!("gen/auditrelay.event.v1.rs");
+    }
+}
+
+/// `auditrelay.otlp`
+pub mod otlp {
+    /// `auditrelay.otlp.v1`: the part of OpenTelemetry's logs that ingest reads.
+    pub mod v1 {
+        include!("gen/auditrelay.otlp.v1.rs");
     }
 }
 

@@ -1,4 +1,4 @@
-//! `POST /v1/audit-events`.
+//! `POST /v1/audit-events`, and the routes of the formats that platforms speak already.
 //!
 //! Checks come in this order, so that an unauthenticated caller learns nothing: method and path
 //! (the router), credentials and role, media type, size, syntax, schema, meaning.
@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use auditrelay_ingest_core::admit::{Admission, Admitted, Tenant};
+use auditrelay_ingest_core::admit::{Admission, Admitted, Sorted, Tenant};
 use auditrelay_ingest_core::rejection::{Rejection, RejectionKind};
 use auditrelay_ingest_core::request::Media;
 use auditrelay_model::id::EventId;
@@ -16,6 +16,7 @@ use auditrelay_runtime::{ids, telemetry};
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
 use futures::future::join_all;
@@ -31,11 +32,12 @@ use crate::telemetry::{Kinds, Telemetry};
 
 mod answer;
 mod media;
+mod otlp;
 mod unpack;
 
 pub(crate) use answer::not_reachable;
 use answer::{Accepted, failure, refusal};
-use media::Encoding;
+use media::{Encoding, Route};
 use unpack::{Unpackable, gunzip};
 
 /// Bodies up to this size are read where they arrive; larger ones are worth a thread change.
@@ -52,33 +54,46 @@ pub(crate) struct Ingest {
     pub(crate) config: Config,
 }
 
-pub(crate) fn routes(ingest: Ingest) -> Router {
-    Router::new().route("/v1/audit-events", post(accept)).with_state(Arc::new(ingest))
+/// What became of a request whose events are stored.
+struct Taken {
+    /// How the quotas stand.
+    quotas: HeaderMap,
+    accepted: Accepted,
+    /// How many events are not stored, where the protocol allows that, and why.
+    refused: usize,
+    rejections: Vec<Rejection>,
 }
 
-/// Stores a request's events, all of them, or answers why none or not all of them are stored.
-///
-/// Events of several scopes are stored scope by scope. When one of the scopes fails the answer is
-/// 503 although the others are stored: repeating the request stores those events again unless it
-/// carries ids or an `Idempotency-Key`.
-async fn accept(
+pub(crate) fn routes(ingest: Ingest) -> Router {
+    Router::new()
+        .route("/v1/audit-events", post(audit_events))
+        .route("/v1/http-log", post(http_log))
+        .route("/v1/logs", post(logs))
+        .with_state(Arc::new(ingest))
+}
+
+async fn audit_events(
     State(ingest): State<Arc<Ingest>>,
     request: Request,
 ) -> Result<(HeaderMap, Accepted), Problem> {
-    let began = Instant::now();
-    let (head, body) = request.into_parts();
-    let producer = ingest.producers.authenticate(&head.headers, ingest.clock.now()).await?;
-    let payer = producer.payer();
-    let (media, encoding) = media::of(&head.headers)?;
-    ingest.gate.look(payer, announced(&body))?;
-    let (body, share) = ingest.body(body, encoding).await?;
-    let key = media::idempotency_key(&head.headers)?;
-    let bytes = body.len();
-    let admitted = ingest.admitted(producer, media, body).await?;
-    let quotas = ingest.gate.take(payer, admitted.len(), bytes)?;
-    let answer = ingest.store(admitted, key, began).await;
-    drop(share);
-    Ok((quotas, answer?))
+    let taken = ingest.take(Route::AuditEvents, request).await?;
+    Ok((taken.quotas, taken.accepted))
+}
+
+async fn http_log(
+    State(ingest): State<Arc<Ingest>>,
+    request: Request,
+) -> Result<(HeaderMap, Accepted), Problem> {
+    let taken = ingest.take(Route::HttpLog, request).await?;
+    Ok((taken.quotas, taken.accepted))
+}
+
+async fn logs(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
+    let wire = otlp::Wire::of(request.headers());
+    match ingest.take(Route::Logs, request).await {
+        Ok(taken) => (taken.quotas, wire.success(taken.refused, taken.rejections)).into_response(),
+        Err(problem) => wire.failure(problem),
+    }
 }
 
 /// Bytes that the body has at least.
@@ -87,6 +102,29 @@ fn announced(body: &Body) -> usize {
 }
 
 impl Ingest {
+    /// Stores a request's events, all of them, or says why none or not all of them are stored.
+    ///
+    /// Events of several scopes are stored scope by scope. When one of the scopes fails the answer
+    /// is 503 although the others are stored: repeating the request stores those events again
+    /// unless it carries ids or an `Idempotency-Key`.
+    async fn take(&self, route: Route, request: Request) -> Result<Taken, Problem> {
+        let began = Instant::now();
+        let (head, body) = request.into_parts();
+        let producer = self.producers.authenticate(&head.headers, self.clock.now()).await?;
+        let payer = producer.payer();
+        let (media, encoding) = media::of(route, &head.headers)?;
+        self.gate.look(payer, announced(&body))?;
+        let (body, share) = self.body(body, encoding).await?;
+        let key = media::idempotency_key(&head.headers)?;
+        let bytes = body.len();
+        let Sorted { admitted, rejections, refused, .. } =
+            self.admitted(producer, &media, body).await?;
+        let quotas = self.gate.take(payer, admitted.len(), bytes)?;
+        let accepted = self.store(admitted, key, began).await;
+        drop(share);
+        Ok(Taken { quotas, accepted: accepted?, refused, rejections })
+    }
+
     /// The unpacked body, and its share of the memory that all requests may use.
     async fn body(&self, body: Body, encoding: Encoding) -> Result<(Bytes, Share), Problem> {
         let (max, announced) = (self.config.max_body, announced(&body));
@@ -125,44 +163,42 @@ impl Ingest {
     async fn admitted(
         &self,
         producer: Producer,
-        media: Media,
+        media: &Media,
         body: Bytes,
-    ) -> Result<Vec<Admitted>, Problem> {
-        let refused = match self.admit(&producer, media, &body).await? {
-            Ok(admitted) => return Ok(admitted),
-            Err(rejections) => rejections,
-        };
-        let refused = if refused.iter().any(|one| one.kind == RejectionKind::Reference) {
+    ) -> Result<Sorted, Problem> {
+        let mut sorted = self.sort(&producer, media, &body).await?;
+        if sorted.rejections.iter().any(|one| one.kind == RejectionKind::Reference) {
             let producer = self.producers.refreshed(&producer).await?;
-            match self.admit(&producer, media, &body).await? {
-                Ok(admitted) => return Ok(admitted),
-                Err(rejections) => rejections,
-            }
-        } else {
-            refused
-        };
+            sorted = self.sort(&producer, media, &body).await?;
+        }
+        if sorted.rejections.is_empty() {
+            return Ok(sorted);
+        }
+        self.telemetry.rejected(&sorted.rejections);
+        if media.is_partial() && !sorted.unreadable {
+            return Ok(sorted);
+        }
         self.gate.spend(producer.payer(), body.len());
-        self.telemetry.rejected(&refused);
-        Err(refusal(refused))
+        Err(refusal(sorted.rejections))
     }
 
-    async fn admit(
+    async fn sort(
         &self,
         producer: &Producer,
-        media: Media,
+        media: &Media,
         body: &Bytes,
-    ) -> Result<Result<Vec<Admitted>, Vec<Rejection>>, Problem> {
-        let (producer, body, limits) = (producer.clone(), body.clone(), self.config.limits);
-        let now = self.clock.now();
+    ) -> Result<Sorted, Problem> {
+        let (producer, body, media) = (producer.clone(), body.clone(), media.clone());
+        let (now, limits) = (self.clock.now(), self.config.limits);
         let traceparent = telemetry::traceparent().unwrap_or_default();
         let small = body.len() <= SMALL;
-        let admit = move || {
+        let sort = move || {
             let tenant = Tenant { org: producer.org, portals: &producer.config.portals };
             let admission = Admission { now, limits: &limits, tenant, traceparent: &traceparent };
             let mut next_id = || EventId::from_uuid(ids::uuid_v7());
-            admission.admit_all(&body, media, &mut next_id)
+            admission.sort(&body, &media, &mut next_id)
         };
-        if small { Ok(admit()) } else { on_another_thread(admit).await }
+        if small { Ok(sort()) } else { on_another_thread(sort).await }
     }
 
     /// Hands each scope's events to its writer and waits for all of them.

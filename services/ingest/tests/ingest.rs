@@ -17,5 +17,8 @@ mod chain;
 #[path = "ingest/duplicates.rs"]
 mod duplicates;
 #[cfg(test)]
+#[path = "ingest/formats.rs"]
+mod formats;
+#[cfg(test)]
 #[path = "ingest/quotas.rs"]
 mod quotas;

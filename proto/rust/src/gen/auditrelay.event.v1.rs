@@ -180,6 +180,103 @@ impl AuthenticationOutcome {
         }
     }
 }
+/// What a producer posts to /v1/audit-events as application/x-protobuf. It is stored by nobody:
+/// each draft that is admitted becomes an AuditEvent. A field that is not listed here is refused, so
+/// that nothing of an audit event is lost unseen.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PublishRequest {
+    /// At least one, at most 1,000.
+    #[prost(message, repeated, tag = "1")]
+    pub events: ::prost::alloc::vec::Vec<EventDraft>,
+}
+/// An event before its admission. Empty texts are the same as absent ones.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EventDraft {
+    /// UUID; an event that may be sent again has one. Empty: the service chooses.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// When it happened: nanoseconds since the Unix epoch, UTC. Required.
+    #[prost(int64, tag = "2")]
+    pub ts_ns: i64,
+    #[prost(string, tag = "3")]
+    pub principal_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub principal_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub actor_id: ::prost::alloc::string::String,
+    /// IPv4 or IPv6 address as text.
+    #[prost(string, tag = "6")]
+    pub client_ip: ::prost::alloc::string::String,
+    /// Path and query; required with access.
+    #[prost(string, tag = "7")]
+    pub uri: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub user_agent: ::prost::alloc::string::String,
+    #[prost(string, tag = "9")]
+    pub trace_id: ::prost::alloc::string::String,
+    #[prost(bool, tag = "10")]
+    pub platform_initiated: bool,
+    /// UUID of the portal in whose log it belongs; empty for the organization's own.
+    #[prost(string, tag = "11")]
+    pub portal_id: ::prost::alloc::string::String,
+    /// UUID of the token's organization, or empty.
+    #[prost(string, tag = "12")]
+    pub org_id: ::prost::alloc::string::String,
+    /// Required.
+    #[prost(oneof = "event_draft::Detail", tags = "20, 21, 22")]
+    pub detail: ::core::option::Option<event_draft::Detail>,
+}
+/// Nested message and enum types in `EventDraft`.
+pub mod event_draft {
+    /// Required.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Detail {
+        #[prost(message, tag = "20")]
+        Authentication(super::AuthenticationDraft),
+        #[prost(message, tag = "21")]
+        Authorization(super::AuthorizationDraft),
+        #[prost(message, tag = "22")]
+        Access(super::AccessDraft),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuthenticationDraft {
+    /// Required.
+    #[prost(enumeration = "AuthenticationType", tag = "1")]
+    pub r#type: i32,
+    /// Required.
+    #[prost(enumeration = "AuthenticationOutcome", tag = "2")]
+    pub outcome: i32,
+    /// Absent: whether the outcome is success.
+    #[prost(bool, optional, tag = "3")]
+    pub successful: ::core::option::Option<bool>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuthorizationDraft {
+    /// Required.
+    #[prost(string, tag = "1")]
+    pub service: ::prost::alloc::string::String,
+    /// Required.
+    #[prost(string, tag = "2")]
+    pub resource: ::prost::alloc::string::String,
+    /// Required.
+    #[prost(string, tag = "3")]
+    pub action: ::prost::alloc::string::String,
+    /// Required, also when it is false.
+    #[prost(bool, optional, tag = "4")]
+    pub granted: ::core::option::Option<bool>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccessDraft {
+    /// HTTP method; required.
+    #[prost(string, tag = "1")]
+    pub method: ::prost::alloc::string::String,
+    /// HTTP status, 100 to 599; required.
+    #[prost(uint32, tag = "2")]
+    pub status_code: u32,
+    #[prost(string, tag = "3")]
+    pub query: ::prost::alloc::string::String,
+}
 /// The stored unit: events of one scope that were stored together. Records of a scope form a
 /// numbered chain; SHA-256 of a record's encoded bytes is its digest.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -1,24 +1,24 @@
 //! Admission: a draft becomes an event, or everything that is wrong with it is named.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
-use std::net::IpAddr;
 use std::time::Duration;
 
-use auditrelay_model::event::{
-    Access, AuditEvent, Authentication, AuthenticationOutcome, AuthenticationType, Authorization,
-    Detail, EventKind,
-};
+use auditrelay_model::event::{AuditEvent, EventKind};
 use auditrelay_model::id::{EventId, OrgId, PortalId};
 use auditrelay_model::portal::Portal;
 use auditrelay_model::timestamp::TimestampError;
 use auditrelay_model::{Scope, Timestamp};
+use sha2::{Digest, Sha256};
 
 use crate::draft::{Draft, Field};
 use crate::rejection::{Place, Rejection, RejectionKind, Rejections};
-use crate::request::{self, Media};
+use crate::request::{self, Bounds, Media};
 
+mod detail;
 mod form;
 
+use detail::{common, detail};
 use form::Form;
 
 /// What an event may be.
@@ -35,11 +35,11 @@ pub struct Limits {
 }
 
 /// Ids and names.
-const SHORT: usize = 256;
+pub(crate) const SHORT: usize = 256;
 /// HTTP methods.
-const METHOD: usize = 64;
+pub(crate) const METHOD: usize = 64;
 /// What clients of the producer chose themselves: paths, agents, queries.
-const LONG: usize = 16_384;
+pub(crate) const LONG: usize = 16_384;
 
 /// Whose events these are.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +61,19 @@ pub struct Admitted {
     pub supplied_id: bool,
 }
 
+/// A body's events.
+#[derive(Debug, Default)]
+pub struct Sorted {
+    /// Those that may be stored.
+    pub admitted: Vec<Admitted>,
+    /// What is wrong with the others, and with the body itself.
+    pub rejections: Vec<Rejection>,
+    /// How many are not admitted.
+    pub refused: usize,
+    /// The body itself is wrong: none of its events counts.
+    pub unreadable: bool,
+}
+
 /// The circumstances in which one request's drafts are admitted.
 #[derive(Debug, Clone, Copy)]
 pub struct Admission<'t> {
@@ -75,36 +88,41 @@ pub struct Admission<'t> {
 }
 
 impl Admission<'_> {
-    /// Admits every event of a body, or none: then the list names what is wrong (the first
-    /// [`crate::rejection::MAX_REJECTIONS`] things). `next_id` gives ids to events without one.
-    pub fn admit_all(
-        &self,
-        body: &[u8],
-        media: Media,
-        next_id: &mut dyn FnMut() -> EventId,
-    ) -> Result<Vec<Admitted>, Vec<Rejection>> {
-        let mut admitted = Vec::new();
+    /// Sorts the events of a body into those that are admitted and those that are not, naming what
+    /// is wrong (the first [`crate::rejection::MAX_REJECTIONS`] things). `next_id` gives ids to
+    /// events without one.
+    pub fn sort(&self, body: &[u8], media: &Media, next_id: &mut dyn FnMut() -> EventId) -> Sorted {
+        let Limits { max_events, max_event_bytes, .. } = *self.limits;
+        let bounds = Bounds { events: max_events, event_bytes: max_event_bytes };
+        let mut sorted = Sorted::default();
         let mut rejections = Rejections::default();
         let mut ids = HashSet::new();
-        let read =
-            request::read(body, media, self.limits.max_events, &mut |place, draft| match self
-                .admit(place, draft, next_id)
-            {
+        let body = readable(body, media);
+        let read = request::read(&body, media, bounds, &mut |place, draft| {
+            let id_name = draft.name(Field::Id);
+            match self.admit(place, draft, next_id) {
                 Ok(one) if one.supplied_id && !ids.insert(one.event.id) => {
                     let kind = RejectionKind::Invalid("is repeated in this request".into());
-                    rejections.push(Rejection { field: place.property("id"), kind });
+                    rejections.push(Rejection { field: place.property(id_name), kind });
+                    sorted.refused += 1;
                 }
-                Ok(one) => admitted.push(one),
-                Err(wrong) => rejections.extend(wrong),
-            })
-            .into_vec();
-        if request::is_syntax(&read) {
-            return Err(read);
-        }
+                Ok(one) => sorted.admitted.push(one),
+                Err(wrong) => {
+                    rejections.extend(wrong);
+                    sorted.refused += 1;
+                }
+            }
+        });
+        let read = read.into_vec();
+        sorted.unreadable = !read.is_empty();
+        let syntax = request::is_syntax(&read);
         let mut all = Rejections::default();
         all.extend(read);
-        all.extend(rejections.into_vec());
-        if all.is_empty() { Ok(admitted) } else { Err(all.into_vec()) }
+        if !syntax {
+            all.extend(rejections.into_vec());
+        }
+        sorted.rejections = all.into_vec();
+        sorted
     }
 
     /// Admits one draft, or names everything that is wrong with it.
@@ -119,9 +137,13 @@ impl Admission<'_> {
             return Err(vec![Rejection::at(place, kind)]);
         }
         let mut form = Form::new(place, draft);
+        if form.is_hopeless() {
+            return Err(form.finish(false).err().unwrap_or_default());
+        }
         let kind = form.choice(Field::Type, EventKind::ALL, EventKind::name);
         let supplied = form.parsed(Field::Id, |text| text.parse().map_err(|_| not_a_uuid()));
-        let ts = form.required_parsed(Field::Ts, |text| self.ts(text));
+        let supplied = supplied.or_else(|| form.foreign_id().map(|key| self.id_for(key)));
+        let ts = form.required_time(Field::Ts, parse_ts, |ts| self.check_ts(ts));
         let scope = self.scope(&mut form);
         let common = common(&mut form, kind);
         let detail = kind.and_then(|kind| detail(&mut form, kind));
@@ -140,13 +162,15 @@ impl Admission<'_> {
         }
     }
 
-    fn ts(&self, text: &str) -> Result<Timestamp, RejectionKind> {
-        let ts = Timestamp::parse_rfc3339(text).map_err(|error| match error {
-            TimestampError::NotADateTime => RejectionKind::DateTime,
-            TimestampError::OutOfRange => {
-                RejectionKind::Invalid("is outside the accepted range".into())
-            }
-        })?;
+    /// The id of what the sender calls by another name than a UUID: the same for the same name.
+    fn id_for(&self, key: &str) -> EventId {
+        let hash = Sha256::digest(format!("auditrelay\n{}\n{key}", self.tenant.org));
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        EventId::from_uuid(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    fn check_ts(&self, ts: Timestamp) -> Result<(), RejectionKind> {
         let Limits { max_future, max_lateness, .. } = *self.limits;
         if ts > self.now + max_future {
             let seconds = max_future.as_secs();
@@ -157,7 +181,7 @@ impl Admission<'_> {
             let reason = format!("is older than {}", hours(max_lateness));
             return Err(RejectionKind::Invalid(reason.into()));
         }
-        Ok(ts)
+        Ok(())
     }
 
     fn scope(&self, form: &mut Form<'_>) -> Scope {
@@ -175,89 +199,24 @@ impl Admission<'_> {
     }
 }
 
-/// What every kind of event may have.
-struct Common {
-    principal_id: String,
-    principal_name: String,
-    actor_id: String,
-    client_ip: Option<IpAddr>,
-    uri: String,
-    user_agent: String,
-    trace_id: String,
-    platform_initiated: bool,
+fn parse_ts(text: &str) -> Result<Timestamp, RejectionKind> {
+    Timestamp::parse_rfc3339(text).map_err(|error| match error {
+        TimestampError::NotADateTime => RejectionKind::DateTime,
+        TimestampError::OutOfRange => {
+            RejectionKind::Invalid("is outside the accepted range".into())
+        }
+    })
 }
 
-impl Common {
-    fn event(self, id: EventId, ts: Timestamp, traceparent: String, detail: Detail) -> AuditEvent {
-        AuditEvent {
-            id,
-            ts,
-            principal_id: self.principal_id,
-            principal_name: self.principal_name,
-            actor_id: self.actor_id,
-            client_ip: self.client_ip,
-            uri: self.uri,
-            user_agent: self.user_agent,
-            trace_id: self.trace_id,
-            platform_initiated: self.platform_initiated,
-            traceparent,
-            detail,
-        }
+/// Gateways log what clients send them, also where that is no UTF-8; it must not hide the rest.
+fn readable<'b>(body: &'b [u8], media: &Media) -> Cow<'b, [u8]> {
+    if *media != Media::HttpLog {
+        return Cow::Borrowed(body);
     }
-}
-
-fn common(form: &mut Form<'_>, kind: Option<EventKind>) -> Common {
-    Common {
-        principal_id: form.text(Field::PrincipalId, SHORT),
-        principal_name: form.text(Field::PrincipalName, SHORT),
-        actor_id: form.text(Field::ActorId, SHORT),
-        client_ip: form.parsed(Field::ClientIp, client_ip),
-        uri: match kind {
-            Some(EventKind::Access) => form.required_text(Field::Uri, LONG),
-            Some(EventKind::Authentication | EventKind::Authorization) | None => {
-                form.text(Field::Uri, LONG)
-            }
-        },
-        user_agent: form.text(Field::UserAgent, LONG),
-        trace_id: form.text(Field::TraceId, SHORT),
-        platform_initiated: form.flag(Field::KongInitiated).unwrap_or(false),
+    match String::from_utf8_lossy(body) {
+        Cow::Borrowed(_) => Cow::Borrowed(body),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     }
-}
-
-/// What the kind asks for; `None` when any of it is wrong.
-fn detail(form: &mut Form<'_>, kind: EventKind) -> Option<Detail> {
-    match kind {
-        EventKind::Authentication => {
-            let (types, outcomes) = (AuthenticationType::ALL, AuthenticationOutcome::ALL);
-            let method = form.choice(Field::AuthenticationType, types, AuthenticationType::name);
-            let outcome = form.choice(Field::Outcome, outcomes, AuthenticationOutcome::name);
-            let success = form.flag(Field::Successful);
-            let (method, outcome) = (method?, outcome?);
-            let success = success.unwrap_or(outcome == AuthenticationOutcome::Success);
-            Some(Detail::Authentication(Authentication { method, outcome, success }))
-        }
-        EventKind::Authorization => {
-            let service = form.required_text(Field::Service, SHORT);
-            let resource = form.required_text(Field::Resource, LONG);
-            let action = form.required_text(Field::Action, SHORT);
-            let granted = form.required_flag(Field::Granted)?;
-            Some(Detail::Authorization(Authorization { service, resource, action, granted }))
-        }
-        EventKind::Access => {
-            let method = form.required_text(Field::Method, METHOD);
-            let status_code = form.required_integer(Field::StatusCode, 100, 599);
-            let query = form.text(Field::Query, LONG);
-            Some(Detail::Access(Access { method, status_code: status_code?, query }))
-        }
-    }
-}
-
-/// An IPv4 address in IPv6 clothes is stored as what it is.
-fn client_ip(text: &str) -> Result<IpAddr, RejectionKind> {
-    let address: Result<IpAddr, _> = text.parse();
-    address
-        .map(|address| address.to_canonical())
-        .map_err(|_| RejectionKind::Invalid("must be an IP address".into()))
 }
 
 fn not_a_uuid() -> RejectionKind {

@@ -6,6 +6,10 @@
 
 use std::borrow::Cow;
 
+use auditrelay_model::Timestamp;
+
+use crate::rejection::RejectionKind;
+
 mod decode;
 
 pub use decode::DraftSeed;
@@ -36,6 +40,20 @@ macro_rules! fields {
                 match name {
                     $($name => Some(Self::$variant),)*
                     _ => None,
+                }
+            }
+
+            /// The path of the property in the data of an event of `CloudEvents`.
+            pub const fn data_name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!("data.", $name),)*
+                }
+            }
+
+            /// The path of the property in the attributes of a log record.
+            pub const fn attribute_name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!("attributes.audit.", $name),)*
                 }
             }
         }
@@ -77,23 +95,62 @@ pub enum Value<'a> {
     Flag(bool),
     /// A whole number.
     Integer(i128),
+    /// A moment, from a format that counts it.
+    Time(Timestamp),
     /// Null, a fraction, an array or an object: of no use in a draft.
     Other,
 }
 
+impl Value<'_> {
+    /// The text that it is.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Flag(_) | Self::Integer(_) | Self::Time(_) | Self::Other => None,
+        }
+    }
+}
+
 /// One event as it was sent: its properties, whatever their values.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Draft<'a> {
     values: [Option<Value<'a>>; Field::ALL.len()],
+    /// Where values come from that the draft itself does not have.
+    origins: [Option<&'static str>; Field::ALL.len()],
+    names: fn(Field) -> &'static str,
+    wrong: Vec<(String, RejectionKind)>,
+    hopeless: bool,
+    foreign_id: Option<String>,
     /// Names that are no property of any draft, cut to a sensible length.
     pub unknown: Vec<String>,
     /// Names of properties that came twice.
     pub repeated: Vec<String>,
-    /// Bytes of the draft as compact JSON with its escapes decoded.
+    /// Bytes of the draft as it was sent; of our own as compact JSON with its escapes decoded.
     pub size: usize,
 }
 
+impl Default for Draft<'_> {
+    fn default() -> Self {
+        Self {
+            values: [const { None }; Field::ALL.len()],
+            origins: [None; Field::ALL.len()],
+            names: Field::name,
+            wrong: Vec::new(),
+            hopeless: false,
+            foreign_id: None,
+            unknown: Vec::new(),
+            repeated: Vec::new(),
+            size: 0,
+        }
+    }
+}
+
 impl<'a> Draft<'a> {
+    /// An empty draft that took so many bytes.
+    pub(crate) fn of_size(size: usize) -> Self {
+        Self { size, ..Self::default() }
+    }
+
     /// Whether the property was sent.
     pub fn has(&self, field: Field) -> bool {
         self.values.get(field as usize).is_some_and(Option::is_some)
@@ -102,6 +159,68 @@ impl<'a> Draft<'a> {
     /// Takes the property's value out.
     pub fn take(&mut self, field: Field) -> Option<Value<'a>> {
         self.values.get_mut(field as usize).and_then(Option::take)
+    }
+
+    /// How the sender calls the property.
+    pub fn name(&self, field: Field) -> &'static str {
+        let origin = self.origins.get(field as usize).copied().flatten();
+        origin.unwrap_or_else(|| (self.names)(field))
+    }
+
+    /// Whether the property does not belong to its event: it is still there although everything
+    /// that belongs to one was taken. What a format offers of its own accord does no harm.
+    pub fn is_left_over(&self, field: Field) -> bool {
+        self.has(field) && self.origins.get(field as usize).copied().flatten().is_none()
+    }
+
+    /// What is wrong with the draft beside its values; and whether it is no use to read these.
+    pub fn take_wrong(&mut self) -> (Vec<(String, RejectionKind)>, bool) {
+        (std::mem::take(&mut self.wrong), self.hopeless)
+    }
+
+    /// What the sender calls the event by, when that is no UUID.
+    pub fn foreign_id(&self) -> Option<&str> {
+        self.foreign_id.as_deref()
+    }
+
+    pub(crate) fn has_foreign_id(&mut self, parts: &[&str]) {
+        self.foreign_id = Some(parts.join("\n"));
+    }
+
+    pub(crate) fn names_are(&mut self, names: fn(Field) -> &'static str) {
+        self.names = names;
+    }
+
+    /// A value of the sender's own.
+    pub(crate) fn give(&mut self, field: Field, value: Value<'a>) {
+        self.insert(field, value);
+    }
+
+    /// A value from elsewhere in the format, unless there is one already.
+    pub(crate) fn put(&mut self, field: Field, value: Value<'a>, origin: &'static str) {
+        if self.has(field) {
+            return;
+        }
+        let at = field as usize;
+        if let (Some(slot), Some(name)) = (self.values.get_mut(at), self.origins.get_mut(at)) {
+            (*slot, *name) = (Some(value), Some(origin));
+        }
+    }
+
+    pub(crate) fn is_wrong(&mut self, name: &'static str, kind: RejectionKind) {
+        self.wrong.push((name.to_owned(), kind));
+    }
+
+    /// The same where the sender chose the name: it is told up to a sensible length.
+    pub(crate) fn is_wrong_at(&mut self, name: &str, kind: RejectionKind) {
+        if self.wrong.len() < MAX_UNKNOWN {
+            self.wrong.push((name.chars().take(MAX_NAME).collect(), kind));
+        }
+    }
+
+    /// It has no values that could be read.
+    pub(crate) const fn is_hopeless(&mut self) {
+        self.hopeless = true;
     }
 
     fn insert(&mut self, field: Field, value: Value<'a>) {

@@ -2,7 +2,7 @@
 //! chain does it go?
 //!
 //! Pure: no I/O, no clock, no randomness. The cast, in the order an event meets it:
-//! [`request`] reads a body into [`draft::Draft`]s (syntax), [`admit`] turns each draft into an
+//! [`request`] reads a body, in whichever format, into [`draft::Draft`]s (syntax), [`admit`] turns each draft into an
 //! event or into [`rejection::Rejection`]s (schema and meaning), [`recent`] knows what was stored
 //! a moment ago (duplicates), [`record`] packs waiting events into records (the group commit),
 //! [`chain`] gives a record its number behind the scope's last one. Beside them, [`quota`] says who
@@ -11,6 +11,7 @@
 pub mod admit;
 pub mod chain;
 pub mod draft;
+mod format;
 pub mod quota;
 pub mod recent;
 pub mod record;

@@ -97,6 +97,8 @@ pub enum JsonType {
     Integer,
     /// A map of properties.
     Object,
+    /// A list.
+    Array,
 }
 
 impl JsonType {
@@ -107,6 +109,7 @@ impl JsonType {
             Self::Boolean => "boolean",
             Self::Integer => "integer",
             Self::Object => "object",
+            Self::Array => "array",
         }
     }
 }

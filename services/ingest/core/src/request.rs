@@ -1,32 +1,74 @@
-//! A request's body: one object, an array of objects, or NDJSON.
+//! A request's body: one object, an array of objects, NDJSON, or one of the formats that platforms
+//! speak already ([`crate::format`]).
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::draft::{Draft, DraftSeed, Skip};
+use crate::format::{cloudevents, httplog, otlp, publish};
 use crate::rejection::{JsonType, Place, Rejection, RejectionKind, Rejections};
 
 /// How a body is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Media {
     /// `application/json`: one object, or an array of objects.
     Json,
     /// `application/x-ndjson`: an object a line; blank lines are nothing.
     Ndjson,
+    /// `application/x-protobuf`: a `PublishRequest`.
+    Protobuf,
+    /// `application/cloudevents+json`: one event of `CloudEvents` 1.0.
+    CloudEvent,
+    /// `application/cloudevents-batch+json`: an array of them.
+    CloudEvents,
+    /// The body is the data of such an event whose attributes stood in headers: name without `ce-`,
+    /// and value.
+    CloudEventData(Vec<(String, String)>),
+    /// Records of Kong Gateway's `http-log` plugin, one or an array.
+    HttpLog,
+    /// OTLP logs in JSON.
+    OtlpJson,
+    /// OTLP logs in protobuf.
+    OtlpProtobuf,
 }
 
-/// Hands every draft of `body` to `each` in order, at most `max_events` of them, and returns what
+impl Media {
+    /// Whether the protocol lets some events pass and names those that did not.
+    pub const fn is_partial(&self) -> bool {
+        match self {
+            Self::OtlpJson | Self::OtlpProtobuf => true,
+            Self::Json
+            | Self::Ndjson
+            | Self::Protobuf
+            | Self::CloudEvent
+            | Self::CloudEvents
+            | Self::CloudEventData(_)
+            | Self::HttpLog => false,
+        }
+    }
+}
+
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Events of a body.
+    pub events: usize,
+    /// Bytes of an event; a larger one is not looked at.
+    pub event_bytes: usize,
+}
+
+/// Hands every draft of `body` to `each` in order, at most `bounds.events` of them, and returns what
 /// is wrong with the body itself. Bad syntax is told alone: what was read before it may be
 /// half of what was meant.
 pub fn read<'a>(
     body: &'a [u8],
-    media: Media,
-    max_events: usize,
+    media: &Media,
+    bounds: Bounds,
     each: &mut dyn FnMut(Place, Draft<'a>),
 ) -> Rejections {
     let mut reading = Reading {
-        max_events,
+        bounds,
         found: 0,
         rejections: Rejections::default(),
         syntax: Rejections::default(),
@@ -35,12 +77,19 @@ pub fn read<'a>(
     match media {
         Media::Json => reading.json(body),
         Media::Ndjson => reading.ndjson(body),
+        Media::Protobuf => publish::read(body, &mut reading),
+        Media::CloudEvent => cloudevents::structured(body, &mut reading),
+        Media::CloudEvents => cloudevents::batch(body, &mut reading),
+        Media::CloudEventData(attributes) => cloudevents::binary(body, attributes, &mut reading),
+        Media::HttpLog => httplog::read(body, &mut reading),
+        Media::OtlpJson => otlp::json::read(body, &mut reading),
+        Media::OtlpProtobuf => otlp::protobuf::read(body, &mut reading),
     }
     if !reading.syntax.is_empty() {
         return reading.syntax;
     }
-    if reading.found > max_events {
-        reading.refuse(RejectionKind::MaxItems(max_events as u64));
+    if reading.found > bounds.events {
+        reading.refuse(RejectionKind::MaxItems(bounds.events as u64));
     }
     reading.rejections
 }
@@ -50,8 +99,9 @@ pub fn is_syntax(rejections: &[Rejection]) -> bool {
     rejections.iter().any(|rejection| rejection.kind == RejectionKind::Syntax)
 }
 
-struct Reading<'e, 'a> {
-    max_events: usize,
+/// A body that is being read; formats hand over what they find.
+pub(crate) struct Reading<'e, 'a> {
+    bounds: Bounds,
     found: usize,
     rejections: Rejections,
     syntax: Rejections,
@@ -64,8 +114,8 @@ impl<'a> Reading<'_, 'a> {
         let read = BodySeed(self).deserialize(&mut deserializer);
         if read.and_then(|()| deserializer.end()).is_err() {
             self.unreadable(Place::Body);
-        } else if self.found == 0 && self.rejections.is_empty() {
-            self.refuse(RejectionKind::MinItems(1));
+        } else {
+            self.at_least_one();
         }
     }
 
@@ -87,9 +137,33 @@ impl<'a> Reading<'_, 'a> {
         }
     }
 
-    fn draft(&mut self, place: Place, draft: Option<Draft<'a>>) {
+    /// The place of the next item.
+    pub(crate) const fn item(&self) -> Place {
+        Place::Item(self.found)
+    }
+
+    /// Whether it is any use to look at the next event, which has so many bytes.
+    pub(crate) const fn takes(&self, bytes: usize) -> bool {
+        self.found < self.bounds.events && bytes <= self.bounds.event_bytes
+    }
+
+    /// The next event is not worth a look; it has so many bytes.
+    pub(crate) fn pass_over(&mut self, place: Place, bytes: usize) {
+        let draft = (self.found < self.bounds.events).then(|| Draft::of_size(bytes));
+        self.draft(place, draft);
+    }
+
+    /// A body without any event is refused.
+    pub(crate) fn at_least_one(&mut self) {
+        if self.found == 0 && self.rejections.is_empty() {
+            self.refuse(RejectionKind::MinItems(1));
+        }
+    }
+
+    /// The next draft; none where there is something else in its place.
+    pub(crate) fn draft(&mut self, place: Place, draft: Option<Draft<'a>>) {
         self.found += 1;
-        if self.found > self.max_events {
+        if self.found > self.bounds.events {
             return;
         }
         let Some(draft) = draft else {
@@ -109,14 +183,27 @@ impl<'a> Reading<'_, 'a> {
         );
     }
 
-    fn unreadable(&mut self, place: Place) {
+    /// In the place of the next draft is something that is none, for this reason.
+    pub(crate) fn broken(&mut self, rejection: Rejection) {
+        self.found += 1;
+        self.wrong(rejection);
+    }
+
+    /// Something of the body itself is wrong.
+    pub(crate) fn wrong(&mut self, rejection: Rejection) {
+        self.rejections.push(rejection);
+    }
+
+    /// This cannot be read at all.
+    pub(crate) fn unreadable(&mut self, place: Place) {
         let rejection = Rejection::at(place, RejectionKind::Syntax);
         if !self.syntax.contains(&rejection) {
             self.syntax.push(rejection);
         }
     }
 
-    fn refuse(&mut self, kind: RejectionKind) {
+    /// The body as a whole is wrong.
+    pub(crate) fn refuse(&mut self, kind: RejectionKind) {
         self.rejections.push(Rejection::at(Place::Body, kind));
     }
 }
@@ -152,7 +239,7 @@ impl<'de> Visitor<'de> for BodySeed<'_, '_, 'de> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while self.0.found < self.0.max_events {
+        while self.0.found < self.0.bounds.events {
             let Some(draft) = seq.next_element_seed(DraftSeed)? else { return Ok(()) };
             self.0.draft(Place::Item(self.0.found), draft);
         }

@@ -34,7 +34,7 @@ pub(super) fn refusal(rejections: Vec<Rejection>) -> Problem {
     Problem::invalid(rejections.into_iter().map(invalid).collect())
 }
 
-fn invalid(Rejection { field, kind }: Rejection) -> InvalidParameter {
+pub(super) fn invalid(Rejection { field, kind }: Rejection) -> InvalidParameter {
     match kind {
         RejectionKind::Syntax => InvalidParameter::unreadable(field),
         RejectionKind::Repeated => InvalidParameter::invalid(field, "is given more than once"),

@@ -7,6 +7,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const MAX_KEY: usize = 255;
+const CE_SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
 
 /// How a body is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,17 +16,61 @@ pub(super) enum Encoding {
     Gzip,
 }
 
+/// What can be posted where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    /// `/v1/audit-events`: our own formats and `CloudEvents`.
+    AuditEvents,
+    /// `/v1/http-log`: what Kong Gateway's plugin of that name sends.
+    HttpLog,
+    /// `/v1/logs`: OTLP.
+    Logs,
+}
+
+impl Route {
+    /// Its media types, as `Accept-Post` lists them.
+    const fn accepted(self) -> &'static str {
+        match self {
+            Self::AuditEvents => {
+                "application/json, application/x-ndjson, application/x-protobuf, \
+                 application/cloudevents+json, application/cloudevents-batch+json"
+            }
+            Self::HttpLog => "application/json",
+            Self::Logs => "application/json, application/x-protobuf",
+        }
+    }
+
+    fn media(self, name: &str, headers: &HeaderMap) -> Option<Media> {
+        Some(match (self, name) {
+            (Self::AuditEvents, "application/json") if headers.contains_key(CE_SPECVERSION) => {
+                Media::CloudEventData(attributes(headers))
+            }
+            (Self::AuditEvents, "application/json") => Media::Json,
+            (Self::AuditEvents, "application/x-ndjson") => Media::Ndjson,
+            (Self::AuditEvents, "application/x-protobuf") => Media::Protobuf,
+            (Self::AuditEvents, "application/cloudevents+json") => Media::CloudEvent,
+            (Self::AuditEvents, "application/cloudevents-batch+json") => Media::CloudEvents,
+            (Self::HttpLog, "application/json") => Media::HttpLog,
+            (Self::Logs, "application/json") => Media::OtlpJson,
+            (Self::Logs, "application/x-protobuf") => Media::OtlpProtobuf,
+            (Self::AuditEvents | Self::HttpLog | Self::Logs, _) => return None,
+        })
+    }
+}
+
 /// How the body is written and packed; 415 for anything else than we can read.
-pub(super) fn of(headers: &HeaderMap) -> Result<(Media, Encoding), Problem> {
-    let media = one(headers, &CONTENT_TYPE).and_then(media);
+pub(super) fn of(route: Route, headers: &HeaderMap) -> Result<(Media, Encoding), Problem> {
+    let media = one(headers, &CONTENT_TYPE)
+        .and_then(media_type)
+        .and_then(|name| route.media(&name, headers));
     let encoding = if headers.contains_key(CONTENT_ENCODING) {
         one(headers, &CONTENT_ENCODING).and_then(encoding)
     } else {
         Some(Encoding::Identity)
     };
     media.zip(encoding).ok_or_else(|| {
-        let accepted = "application/json, application/x-ndjson";
-        Problem::unsupported_media_type().with(HeaderName::from_static("accept-post"), accepted)
+        let accept_post = HeaderName::from_static("accept-post");
+        Problem::unsupported_media_type().with(accept_post, route.accepted())
     })
 }
 
@@ -55,13 +100,10 @@ fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     value.to_str().ok().map(str::trim)
 }
 
-fn media(value: &str) -> Option<Media> {
+/// The media type in lower case, unless it is text in another charset than UTF-8.
+pub(super) fn media_type(value: &str) -> Option<String> {
     let mut parts = value.split(';').map(str::trim);
-    let media = match parts.next()?.to_ascii_lowercase().as_str() {
-        "application/json" => Media::Json,
-        "application/x-ndjson" => Media::Ndjson,
-        _ => return None,
-    };
+    let media = parts.next()?.to_ascii_lowercase();
     let charsets_are_utf8 = parts.all(|parameter| match parameter.split_once('=') {
         Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
             value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
@@ -69,6 +111,28 @@ fn media(value: &str) -> Option<Media> {
         Some(_) | None => true,
     });
     charsets_are_utf8.then_some(media)
+}
+
+/// The attributes of an event of `CloudEvents` in binary mode; a value that is no text is none.
+fn attributes(headers: &HeaderMap) -> Vec<(String, String)> {
+    let named = headers.iter().filter_map(|(name, value)| {
+        let name = name.as_str().strip_prefix("ce-")?;
+        Some((name.to_owned(), percent_decoded(value.to_str().ok()?)?))
+    });
+    named.collect()
+}
+
+/// Header values are percent-encoded in `CloudEvents`; the result must be UTF-8.
+fn percent_decoded(value: &str) -> Option<String> {
+    let (mut bytes, mut rest) = (Vec::with_capacity(value.len()), value);
+    while let Some((before, after)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        let (digits, behind) = after.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = behind;
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8(bytes).ok()
 }
 
 fn encoding(value: &str) -> Option<Encoding> {
@@ -99,12 +163,33 @@ mod tests {
             ("application/json;charset=UTF-8", Media::Json),
             ("application/json; charset=\"utf-8\"", Media::Json),
             ("application/x-ndjson", Media::Ndjson),
+            ("application/x-protobuf", Media::Protobuf),
+            ("application/cloudevents+json; charset=utf-8", Media::CloudEvent),
+            ("application/cloudevents-batch+json", Media::CloudEvents),
         ] {
-            let read = of(&headers(&[("content-type", value)])).unwrap();
+            let read = of(Route::AuditEvents, &headers(&[("content-type", value)])).unwrap();
             assert_eq!(read, (media, Encoding::Identity), "{value}");
         }
         let gzip = headers(&[("content-type", "application/json"), ("content-encoding", "GZIP")]);
-        assert_eq!(of(&gzip).unwrap(), (Media::Json, Encoding::Gzip));
+        assert_eq!(of(Route::AuditEvents, &gzip).unwrap(), (Media::Json, Encoding::Gzip));
+        assert_eq!(of(Route::HttpLog, &gzip).unwrap(), (Media::HttpLog, Encoding::Gzip));
+        assert_eq!(of(Route::Logs, &gzip).unwrap(), (Media::OtlpJson, Encoding::Gzip));
+    }
+
+    #[test]
+    fn a_cloud_event_may_stand_in_headers() {
+        let read = of(
+            Route::AuditEvents,
+            &headers(&[
+                ("content-type", "application/json"),
+                ("ce-specversion", "1.0"),
+                ("ce-source", "/caf%C3%A9"),
+                ("ce-subject", "100%"),
+            ]),
+        );
+        let attribute = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let attributes = vec![attribute("specversion", "1.0"), attribute("source", "/café")];
+        assert_eq!(read.unwrap().0, Media::CloudEventData(attributes));
     }
 
     #[test]
@@ -125,7 +210,7 @@ mod tests {
             &[json, ("content-encoding", "foo")],
             &[json, ("content-encoding", "")],
         ] {
-            let problem = of(&headers(wrong)).unwrap_err();
+            let problem = of(Route::AuditEvents, &headers(wrong)).unwrap_err();
             assert_eq!(problem.status, http::StatusCode::UNSUPPORTED_MEDIA_TYPE, "{wrong:?}");
             assert!(problem.headers.contains_key("accept-post"));
         }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use auditrelay_model::Timestamp;
+
 use crate::draft::{Draft, Field, Value};
 use crate::rejection::{JsonType, Place, Rejection, RejectionKind};
 
@@ -18,14 +20,29 @@ impl<'a> Form<'a> {
         Self { place, draft, rejections: Vec::new() }
     }
 
+    /// What is wrong already; true when there is nothing to read beside it.
+    pub(super) fn is_hopeless(&mut self) -> bool {
+        let (wrong, hopeless) = self.draft.take_wrong();
+        for (name, kind) in wrong {
+            self.refuse_name(&name, kind);
+        }
+        hopeless
+    }
+
+    /// What the sender calls the event by, when that is no UUID.
+    pub(super) fn foreign_id(&self) -> Option<&str> {
+        self.draft.foreign_id()
+    }
+
     /// Ends the reading. While the kind is unknown nobody can tell what does not belong to it.
     pub(super) fn finish(mut self, kind_is_known: bool) -> Result<(), Vec<Rejection>> {
         for name in std::mem::take(&mut self.draft.unknown) {
             self.refuse_name(&name, RejectionKind::Unknown);
         }
         if kind_is_known {
-            for field in Field::ALL.iter().copied().filter(|field| self.draft.has(*field)) {
-                let field = self.place.property(field.name());
+            for field in Field::ALL.iter().copied().filter(|field| self.draft.is_left_over(*field))
+            {
+                let field = self.place.property(self.draft.name(field));
                 self.rejections.push(Rejection { field, kind: RejectionKind::Unknown });
             }
         }
@@ -54,7 +71,7 @@ impl<'a> Form<'a> {
     pub(super) fn flag(&mut self, field: Field) -> Option<bool> {
         match self.draft.take(field)? {
             Value::Flag(flag) => Some(flag),
-            Value::Text(_) | Value::Integer(_) | Value::Other => {
+            Value::Text(_) | Value::Integer(_) | Value::Time(_) | Value::Other => {
                 self.refuse(field, RejectionKind::Type(JsonType::Boolean));
                 None
             }
@@ -93,7 +110,7 @@ impl<'a> Form<'a> {
         let value = self.draft.take(field)?;
         let found = match &value {
             Value::Text(text) => all.iter().copied().find(|one| name(*one) == text.as_ref()),
-            Value::Flag(_) | Value::Integer(_) | Value::Other => None,
+            Value::Flag(_) | Value::Integer(_) | Value::Time(_) | Value::Other => None,
         };
         if found.is_none() {
             let choices = all.iter().copied().map(name).collect();
@@ -112,14 +129,23 @@ impl<'a> Form<'a> {
         parse(&text).map_err(|kind| self.refuse(field, kind)).ok()
     }
 
-    /// A text with a meaning of its own that must be there.
-    pub(super) fn required_parsed<T>(
+    /// A moment that must be there, as a text or counted.
+    pub(super) fn required_time(
         &mut self,
         field: Field,
-        parse: impl FnOnce(&str) -> Result<T, RejectionKind>,
-    ) -> Option<T> {
+        parse: impl FnOnce(&str) -> Result<Timestamp, RejectionKind>,
+        check: impl FnOnce(Timestamp) -> Result<(), RejectionKind>,
+    ) -> Option<Timestamp> {
         self.require(field);
-        self.parsed(field, parse)
+        let ts = match self.draft.take(field)? {
+            Value::Text(text) => parse(&text),
+            Value::Time(ts) => Ok(ts),
+            Value::Flag(_) | Value::Integer(_) | Value::Other => {
+                Err(RejectionKind::Type(JsonType::String))
+            }
+        };
+        let checked = ts.and_then(|ts| check(ts).map(|()| ts));
+        checked.map_err(|kind| self.refuse(field, kind)).ok()
     }
 
     fn require(&mut self, field: Field) {
@@ -141,7 +167,7 @@ impl<'a> Form<'a> {
     fn take_text(&mut self, field: Field) -> Option<Cow<'a, str>> {
         match self.draft.take(field)? {
             Value::Text(text) => Some(text),
-            Value::Flag(_) | Value::Integer(_) | Value::Other => {
+            Value::Flag(_) | Value::Integer(_) | Value::Time(_) | Value::Other => {
                 self.refuse(field, RejectionKind::Type(JsonType::String));
                 None
             }
@@ -149,7 +175,7 @@ impl<'a> Form<'a> {
     }
 
     fn refuse(&mut self, field: Field, kind: RejectionKind) {
-        self.refuse_name(field.name(), kind);
+        self.refuse_name(self.draft.name(field), kind);
     }
 
     fn refuse_name(&mut self, name: &str, kind: RejectionKind) {

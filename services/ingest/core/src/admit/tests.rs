@@ -1,3 +1,6 @@
+use auditrelay_model::event::{
+    Access, Authentication, AuthenticationOutcome, AuthenticationType, Authorization, Detail,
+};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -21,21 +24,27 @@ const ACCESS: &str = r#""type":"gateway_access","ts":"2025-06-18T21:02:36Z","met
 /// Some lawful event, for tests of what comes after admission.
 pub(crate) fn event(id: u128) -> AuditEvent {
     let body = format!("{{{AUTHORIZATION},\"id\":\"{}\"}}", Uuid::from_u128(id));
-    admit_all(&body, Media::Json).unwrap().remove(0).event
+    admit_all(&body, &Media::Json).unwrap().remove(0).event
 }
 
-fn admit_all(body: &str, media: Media) -> Result<Vec<Admitted>, Vec<Rejection>> {
+fn admit_all(body: &str, media: &Media) -> Result<Vec<Admitted>, Vec<Rejection>> {
     admit_bytes(body.as_bytes(), media)
 }
 
-fn admit_bytes(body: &[u8], media: Media) -> Result<Vec<Admitted>, Vec<Rejection>> {
+fn admit_bytes(body: &[u8], media: &Media) -> Result<Vec<Admitted>, Vec<Rejection>> {
+    let sorted = sort(body, media);
+    if sorted.rejections.is_empty() { Ok(sorted.admitted) } else { Err(sorted.rejections) }
+}
+
+/// For tests of the formats too.
+pub(crate) fn sort(body: &[u8], media: &Media) -> Sorted {
     let portal: PortalId = PORTAL.parse().unwrap();
     let portals = BTreeMap::from([(portal, some_portal(portal))]);
     let now = Timestamp::parse_rfc3339("2025-06-18T21:02:36Z").unwrap();
     let tenant = Tenant { org: ORG.parse().unwrap(), portals: &portals };
     let mut next = 0;
     let admission = Admission { now, limits: &LIMITS, tenant, traceparent: "" };
-    admission.admit_all(body, media, &mut || {
+    admission.sort(body, media, &mut || {
         next += 1;
         EventId::from_uuid(Uuid::from_u128(next))
     })
@@ -68,7 +77,7 @@ fn replaced(base: &str, field: &str, value: &str) -> String {
 }
 
 fn rejections(body: &str) -> Vec<(String, RejectionKind)> {
-    let rejected = admit_all(body, Media::Json).err().unwrap_or_default();
+    let rejected = admit_all(body, &Media::Json).err().unwrap_or_default();
     rejected.into_iter().map(|rejection| (rejection.field, rejection.kind)).collect()
 }
 
@@ -188,7 +197,7 @@ fn one_bad_event_refuses_the_request_and_is_named() {
     );
     assert_eq!(rejections(&body), [("[1]".to_owned(), RejectionKind::MaxLength(65_536))]);
     let lines = format!("{good}\n{bad}\n");
-    let rejected = admit_all(&lines, Media::Ndjson).unwrap_err();
+    let rejected = admit_all(&lines, &Media::Ndjson).unwrap_err();
     assert_eq!(rejected[0].field, "line 2.granted");
 }
 
@@ -208,7 +217,7 @@ fn an_answer_names_a_bounded_number_of_problems() {
 proptest! {
     #[test]
     fn no_bytes_make_admission_panic(body in prop::collection::vec(any::<u8>(), 0..400), ndjson: bool) {
-        let media = if ndjson { Media::Ndjson } else { Media::Json };
+        let media = if ndjson { &Media::Ndjson } else { &Media::Json };
         if let Err(rejections) = admit_bytes(&body, media) {
             prop_assert!(!rejections.is_empty());
         }
@@ -219,7 +228,7 @@ proptest! {
         let mut body = format!("[{{{AUTHORIZATION}}}]").into_bytes();
         let at = at % body.len();
         body[at] = byte;
-        if let Err(rejections) = admit_bytes(&body, Media::Json) {
+        if let Err(rejections) = admit_bytes(&body, &Media::Json) {
             prop_assert!(!rejections.is_empty());
         }
     }

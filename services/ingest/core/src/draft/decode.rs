@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::{Draft, Field, Value};
@@ -129,8 +130,15 @@ impl Value<'_> {
                 let digits = number.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1;
                 digits + usize::from(*number < 0)
             }
-            Self::Other => 1,
+            // JSON has no moments.
+            Self::Time(_) | Self::Other => 1,
         }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Value<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ValueSeed.deserialize(deserializer)
     }
 }
 

@@ -1,8 +1,11 @@
 use super::*;
 
-fn places(body: &str, media: Media, max: usize) -> (Vec<Place>, Vec<Rejection>) {
+const BOUNDS: Bounds = Bounds { events: 9, event_bytes: 65_536 };
+
+fn places(body: &str, media: &Media, max: usize) -> (Vec<Place>, Vec<Rejection>) {
     let mut places = Vec::new();
-    let rejections = read(body.as_bytes(), media, max, &mut |place, _| places.push(place));
+    let bounds = Bounds { events: max, ..BOUNDS };
+    let rejections = read(body.as_bytes(), media, bounds, &mut |place, _| places.push(place));
     (places, rejections.into_vec())
 }
 
@@ -12,11 +15,11 @@ fn rejection(field: &str, kind: RejectionKind) -> Rejection {
 
 #[test]
 fn one_object_an_array_and_lines_are_read() {
-    assert_eq!(places("{}", Media::Json, 9).0, [Place::Body]);
-    assert_eq!(places(" [{}, {} ]\n", Media::Json, 9).0, [Place::Item(0), Place::Item(1)]);
+    assert_eq!(places("{}", &Media::Json, 9).0, [Place::Body]);
+    assert_eq!(places(" [{}, {} ]\n", &Media::Json, 9).0, [Place::Item(0), Place::Item(1)]);
     let lines = "{}\r\n\n {} \n";
-    assert_eq!(places(lines, Media::Ndjson, 9).0, [Place::Line(1), Place::Line(3)]);
-    assert_eq!(places("{}", Media::Ndjson, 9).0, [Place::Line(1)]);
+    assert_eq!(places(lines, &Media::Ndjson, 9).0, [Place::Line(1), Place::Line(3)]);
+    assert_eq!(places("{}", &Media::Ndjson, 9).0, [Place::Line(1)]);
 }
 
 #[test]
@@ -43,19 +46,19 @@ fn what_is_not_json_is_told_alone() {
         "{\"a\":01}",
         &deep,
     ] {
-        let (_, rejections) = places(body, Media::Json, 9);
+        let (_, rejections) = places(body, &Media::Json, 9);
         assert_eq!(rejections, [rejection("body", RejectionKind::Syntax)], "{body}");
     }
-    assert!(!read(b"\"\xff\"", Media::Json, 9, &mut |_, _| {}).is_empty());
+    assert!(!read(b"\"\xff\"", &Media::Json, BOUNDS, &mut |_, _| {}).is_empty());
 }
 
 #[test]
 fn a_scalar_is_no_event() {
     let wrong = RejectionKind::Type(JsonType::Object);
     for body in ["null", "true", "7", "-7", "7.5", "\"x\""] {
-        assert_eq!(places(body, Media::Json, 9).1, [rejection("body", wrong.clone())], "{body}");
+        assert_eq!(places(body, &Media::Json, 9).1, [rejection("body", wrong.clone())], "{body}");
     }
-    let (places, rejections) = places("[{},7,[],{},null]", Media::Json, 9);
+    let (places, rejections) = places("[{},7,[],{},null]", &Media::Json, 9);
     assert_eq!(places, [Place::Item(0), Place::Item(3)]);
     let fields: Vec<_> = rejections.iter().map(|rejection| rejection.field.as_str()).collect();
     assert_eq!(fields, ["[1]", "[2]", "[4]"]);
@@ -63,29 +66,29 @@ fn a_scalar_is_no_event() {
 
 #[test]
 fn a_request_has_at_least_one_event_and_at_most_so_many() {
-    assert_eq!(places("[]", Media::Json, 9).1, [rejection("body", RejectionKind::MinItems(1))]);
+    assert_eq!(places("[]", &Media::Json, 9).1, [rejection("body", RejectionKind::MinItems(1))]);
     let too_many = [rejection("body", RejectionKind::MaxItems(2))];
-    assert_eq!(places("[{},{},{}]", Media::Json, 2).1, too_many);
-    assert_eq!(places("{}\n{}\n{}", Media::Ndjson, 2).1, too_many);
-    assert_eq!(places("[{},{}]", Media::Json, 2).1, []);
+    assert_eq!(places("[{},{},{}]", &Media::Json, 2).1, too_many);
+    assert_eq!(places("{}\n{}\n{}", &Media::Ndjson, 2).1, too_many);
+    assert_eq!(places("[{},{}]", &Media::Json, 2).1, []);
     let syntax = [rejection("body", RejectionKind::Syntax)];
-    assert_eq!(places("[{},{},{},}]", Media::Json, 2).1, syntax);
+    assert_eq!(places("[{},{},{},}]", &Media::Json, 2).1, syntax);
 }
 
 #[test]
 fn every_broken_line_is_named() {
     let body = "{}\n{}\n{}\n{\"a\":\n{}\nnope\n{} {}";
     let lines = ["line 4", "line 6", "line 7"].map(|line| rejection(line, RejectionKind::Syntax));
-    assert_eq!(places(body, Media::Ndjson, 9).1, lines);
-    assert_eq!(places("\n \n", Media::Ndjson, 9).1, [rejection("body", RejectionKind::Syntax)]);
+    assert_eq!(places(body, &Media::Ndjson, 9).1, lines);
+    assert_eq!(places("\n \n", &Media::Ndjson, 9).1, [rejection("body", RejectionKind::Syntax)]);
 }
 
 #[test]
 fn a_property_that_comes_twice_makes_the_body_unreadable() {
-    let (_, rejections) = places(r#"[{},{"type":"x","type":"x"}]"#, Media::Json, 9);
+    let (_, rejections) = places(r#"[{},{"type":"x","type":"x"}]"#, &Media::Json, 9);
     let repeated = rejection("[1].type", RejectionKind::Repeated);
     assert_eq!(rejections, [rejection("body", RejectionKind::Syntax), repeated]);
-    let (_, rejections) = places("{\"foo\":1,\"foo\":2}", Media::Ndjson, 9);
+    let (_, rejections) = places("{\"foo\":1,\"foo\":2}", &Media::Ndjson, 9);
     let repeated = rejection("line 1.foo", RejectionKind::Repeated);
     assert_eq!(rejections, [rejection("line 1", RejectionKind::Syntax), repeated]);
 }
@@ -100,7 +103,7 @@ fn an_event_is_as_large_as_its_compact_json() {
         r#"{"uri":"ä"}"#,
     ] {
         let mut size = 0;
-        read(body.as_bytes(), Media::Json, 1, &mut |_, draft| size = draft.size);
+        read(body.as_bytes(), &Media::Json, BOUNDS, &mut |_, draft| size = draft.size);
         assert_eq!(size, body.len(), "{body}");
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn one(body: &str) -> Admitted {
-    admit_all(body, Media::Json).unwrap_or_else(|wrong| panic!("{body}: {wrong:?}")).remove(0)
+    admit_all(body, &Media::Json).unwrap_or_else(|wrong| panic!("{body}: {wrong:?}")).remove(0)
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn length_is_counted_in_characters() {
 #[test]
 fn a_full_request_is_taken_whole() {
     let body = format!("[{}]", vec![format!("{{{ACCESS}}}"); 1_000].join(","));
-    assert_eq!(admit_all(&body, Media::Json).unwrap().len(), 1_000);
+    assert_eq!(admit_all(&body, &Media::Json).unwrap().len(), 1_000);
     let too_many = format!("[{}]", vec![format!("{{{ACCESS}}}"); 1_001].join(","));
     assert_eq!(rejections(&too_many), [("body".to_owned(), RejectionKind::MaxItems(1_000))]);
 }
