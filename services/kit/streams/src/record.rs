@@ -4,7 +4,6 @@ use auditrelay_model::event::AuditEvent;
 use auditrelay_model::record::{Digest, Record};
 use auditrelay_model::{Scope, Timestamp};
 use bytes::Bytes;
-use prost::Message;
 use sha2::{Digest as _, Sha256};
 
 use crate::append::Outgoing;
@@ -63,9 +62,7 @@ pub struct Appended {
 
 /// Bytes that an event takes inside a record.
 pub fn encoded_len(event: &AuditEvent) -> usize {
-    let len = codec::event::to_wire(event).encoded_len();
-    // One byte of tag, and the length in front.
-    1 + prost::length_delimiter_len(len) + len
+    codec::event::length(event)
 }
 
 impl Streams {

@@ -11,8 +11,13 @@ use prost::Message;
 
 use super::{DecodeError, parse, required, types};
 
+mod encode;
+
+pub(crate) use encode::length;
+
+/// The events are written in place behind the rest: their field has the highest number.
 pub(crate) fn encode_record(record: &Record) -> Vec<u8> {
-    wire::Record {
+    let head = wire::Record {
         record_id: record.id.to_string(),
         scope: Some(types::scope(record.scope)),
         epoch: record.epoch,
@@ -20,9 +25,13 @@ pub(crate) fn encode_record(record: &Record) -> Vec<u8> {
         previous_digest: record.previous_digest.map(Vec::from).unwrap_or_default(),
         accepted_ns: record.accepted_at.nanos(),
         idempotency_key: record.idempotency_key.clone().unwrap_or_default(),
-        events: record.events.iter().map(to_wire).collect(),
-    }
-    .encode_to_vec()
+        events: Vec::new(),
+    };
+    let events: usize = record.events.iter().map(length).sum();
+    let mut bytes = Vec::with_capacity(head.encoded_len() + events);
+    bytes.extend(head.encode_to_vec());
+    record.events.iter().for_each(|event| encode::write(event, &mut bytes));
+    bytes
 }
 
 pub(crate) fn decode_record(bytes: &[u8]) -> Result<Record, DecodeError> {
@@ -46,7 +55,9 @@ pub(crate) fn decode_record(bytes: &[u8]) -> Result<Record, DecodeError> {
     })
 }
 
-pub(crate) fn to_wire(event: &AuditEvent) -> wire::AuditEvent {
+/// What the bytes are compared with.
+#[cfg(test)]
+fn to_wire(event: &AuditEvent) -> wire::AuditEvent {
     wire::AuditEvent {
         id: event.id.to_string(),
         ts_ns: event.ts.nanos(),
@@ -63,6 +74,7 @@ pub(crate) fn to_wire(event: &AuditEvent) -> wire::AuditEvent {
     }
 }
 
+#[cfg(test)]
 fn detail_to_wire(detail: &Detail) -> wire::audit_event::Detail {
     use wire::audit_event::Detail as Wire;
     match detail {
