@@ -144,6 +144,12 @@ impl Stack {
         taken
     }
 
+    /// Where people look at it with a browser.
+    pub fn console(&self) -> String {
+        let address = self.addresses.lock().get(&Service::Api).copied();
+        format!("http://{}", address.expect("the api runs"))
+    }
+
     /// Checks signatures with the keys of this system.
     pub fn verifier(&self) -> Verifier {
         self.keys.verifier()
