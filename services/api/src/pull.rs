@@ -1,14 +1,20 @@
 //! Gathers a page of a log from the broker: the start is found by time or by the cursor's own
 //! place, and no more is read than the page needs.
 
+use std::time::Duration;
+
 use auditrelay_api_core::audit_log::{At, Backward, Forward, Look, Page, Peek, Wish};
 use auditrelay_model::Scope;
 use auditrelay_model::reach::Reach;
 use auditrelay_model::record::Position;
 use auditrelay_streams::{Backwards, Fetched, ReadError, Streams};
+use tokio::time::Instant;
 
-/// Records asked for at once, at least: small pages of large records cost one answer all the same.
-const BATCH_MIN: usize = 16;
+/// Records asked for at once, at most.
+const BATCH_MAX: usize = 500;
+
+/// After this long a page ends with what it has, so that the next request gets on.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// No page.
 pub(crate) enum Trouble {
@@ -39,8 +45,8 @@ async fn forward(
     wish: Wish,
     after: Option<Position>,
 ) -> Result<Page, Trouble> {
-    let (reach, kind, batch) = (Reach::default(), wish.kind, (wish.size + 1).max(BATCH_MIN));
-    let begins = reach.begins(wish.window);
+    let (reach, kind, size) = (Reach::default(), wish.kind, wish.size);
+    let (begins, begun) = (reach.begins(wish.window), Instant::now());
     let mut gather = Forward::new(wish, reach);
     // From the leader; the other reads may be answered by a replica that lags behind.
     let newest = match (streams.last_record(scope).await?, after) {
@@ -57,6 +63,8 @@ async fn forward(
             None => return Err(lagging()),
         },
     };
+    // As many records as the page needs if they are like the newest; more if they are not.
+    let mut batch = size / newest.record.events.len().max(1) + 2;
     while from <= newest.sequence {
         let (records, more) = streams.records_from(scope, from, batch).await?;
         for record in &records {
@@ -72,6 +80,11 @@ async fn forward(
         if !more && from <= newest.sequence {
             return Err(lagging());
         }
+        batch = (batch * 2).min(BATCH_MAX);
+        if begun.elapsed() > PATIENCE {
+            gather.rest();
+            break;
+        }
     }
     Ok(gather.finish())
 }
@@ -82,7 +95,7 @@ async fn backward(
     wish: Wish,
     before: Position,
 ) -> Result<Page, Trouble> {
-    let (reach, kind) = (Reach::default(), wish.kind);
+    let (reach, kind, begun) = (Reach::default(), wish.kind, Instant::now());
     let first = streams.first_record_at(scope, reach.begins(wish.window)).await?;
     let first = first.ok_or(Trouble::Expired)?;
     let mut gather = Backward::new(wish, before, reach);
@@ -97,6 +110,10 @@ async fn backward(
                 Look::Done => return Ok(gather.finish()),
                 Look::Expired => return Err(Trouble::Expired),
             }
+        }
+        if gather.has_met() && begun.elapsed() > PATIENCE {
+            gather.rest();
+            break;
         }
     }
     if gather.has_met() { Ok(gather.finish()) } else { Err(Trouble::Expired) }
@@ -124,6 +141,7 @@ fn peek(record: &Fetched, kind: Option<auditrelay_model::event::EventKind>) -> P
         last_number: head.last_number,
         ts_min: head.ts_min,
         ts_max: head.ts_max,
+        bytes: record.len(),
         may_hold: kind.is_none_or(|kind| record.may_hold(kind)),
     }
 }

@@ -46,6 +46,16 @@ impl Fetched {
         kinds.split(',').any(|name| name == kind.name())
     }
 
+    /// Bytes of the record as it is stored.
+    pub fn len(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// Whether there are no bytes at all.
+    pub fn is_empty(&self) -> bool {
+        self.payload.is_empty()
+    }
+
     /// The record itself.
     pub fn decode(&self) -> Result<Record, Undecodable> {
         codec::event::decode_record(&self.payload).map_err(|error| Undecodable(error.to_string()))

@@ -66,6 +66,11 @@ impl Forward {
         self.seen = Some(peek.at(peek.last_number));
     }
 
+    /// Ends the page here although more may belong on it.
+    pub const fn rest(&mut self) {
+        self.gathered.rest();
+    }
+
     /// The page.
     pub fn finish(self) -> Page {
         let tired = self.gathered.is_tired();

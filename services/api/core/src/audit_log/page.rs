@@ -7,7 +7,7 @@ use auditrelay_model::{Timestamp, Window};
 
 use super::wish::Wish;
 
-/// Events looked at for one page, a record that is skipped counting as one.
+/// What is looked at for one page: an event counts as one, a record as one and one a kilobyte.
 const EFFORT_MAX: usize = 100_000;
 /// Bytes of a page, about.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -33,6 +33,8 @@ pub struct Peek {
     pub ts_max: Timestamp,
     /// Whether events of the wished kind may be in it.
     pub may_hold: bool,
+    /// Bytes that were fetched to see it.
+    pub bytes: usize,
 }
 
 impl Peek {
@@ -74,13 +76,14 @@ pub(super) struct Gathered {
     found: Vec<(Position, AuditEvent)>,
     bytes: usize,
     effort: usize,
+    rests: bool,
 }
 
 impl Gathered {
     pub(super) fn new(wish: Wish, reach: Reach) -> Self {
         let window: Window = wish.window;
         let (begins, ends) = (reach.begins(window), reach.ends(window));
-        Self { wish, begins, ends, found: Vec::new(), bytes: 0, effort: 0 }
+        Self { wish, begins, ends, found: Vec::new(), bytes: 0, effort: 0, rests: false }
     }
 
     /// Stored so early that no event of the window can be in it.
@@ -95,7 +98,7 @@ impl Gathered {
 
     /// Whether the record must be decoded.
     pub(super) fn may_hold(&mut self, peek: &Peek) -> bool {
-        self.effort += 1;
+        self.effort += 1 + peek.bytes / 1024;
         peek.may_hold && self.wish.window.touches(peek.ts_min, peek.ts_max)
     }
 
@@ -115,8 +118,13 @@ impl Gathered {
         self.found.len() > self.wish.size || (self.found.len() > 1 && self.bytes > BYTES_MAX)
     }
 
+    /// Looks at nothing more.
+    pub(super) const fn rest(&mut self) {
+        self.rests = true;
+    }
+
     pub(super) const fn is_tired(&self) -> bool {
-        self.effort >= EFFORT_MAX
+        self.rests || self.effort >= EFFORT_MAX
     }
 
     /// What was taken; without the one too many.

@@ -71,6 +71,7 @@ fn log(records: u64) -> Vec<(Peek, Vec<AuditEvent>)> {
             ts_min,
             ts_max,
             may_hold: true,
+            bytes: 500,
         };
         (peek, events)
     });
@@ -207,6 +208,28 @@ fn a_request_that_finds_nothing_ends_with_a_cursor_to_go_on() {
     let page = gather.finish();
     assert!(page.events.is_empty() && looked < 200_000);
     assert_eq!(page.next.unwrap().number, looked);
+}
+
+#[test]
+fn large_records_are_an_effort_and_a_page_may_end_at_any_time() {
+    let log = log(2);
+    let wish = parse("filter[type]=authentication").unwrap();
+    let large = Peek { bytes: 200 * 1024 * 1024, may_hold: false, ..log[0].0 };
+    let mut gather = Forward::new(wish.clone(), Reach::default());
+    assert_eq!(gather.look(&large), Look::Skip);
+    assert_eq!(gather.look(&log[1].0), Look::Done);
+    assert_eq!(gather.finish().next, Some(large.at(10)));
+    let mut gather = Forward::new(wish.clone(), Reach::default());
+    assert_eq!(gather.look(&log[0].0), Look::Decode);
+    gather.take(&log[0].0, log[0].1.clone());
+    gather.rest();
+    assert_eq!(gather.finish().next, Some(log[0].0.at(10)));
+    let before = log[1].0.at(20);
+    let mut gather = Backward::new(wish, before, Reach::default());
+    assert_eq!(gather.look(&log[1].0), Look::Decode);
+    gather.take(&log[1].0, log[1].1.clone());
+    gather.rest();
+    assert_eq!(gather.finish().previous, Some(log[1].0.at(11)));
 }
 
 #[test]
