@@ -116,7 +116,10 @@ impl Appender {
         let ticket = Ticket { reply, deadline, traceparent: traceparent() };
         self.submit(scope, Job { entries, key, ticket })?;
         match tokio::time::timeout_at(deadline, answer).await {
-            Ok(Ok(Ok(Outcome::Stored { ids, duplicates }))) => Ok(Stored { ids, duplicates }),
+            Ok(Ok(Ok(Outcome::Stored { ids, duplicates, conflicts }))) => {
+                self.0.telemetry.contradicted(scope, conflicts);
+                Ok(Stored { ids, duplicates })
+            }
             Ok(Ok(Ok(Outcome::KeyTaken))) => Err(Failure::KeyTaken),
             Ok(Ok(Err(failure))) => Err(failure),
             // The writer was cut off, or is still trying: the events may be stored or not.

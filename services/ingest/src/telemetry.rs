@@ -29,6 +29,7 @@ pub(crate) struct Telemetry {
     publish_duration: Histogram,
     conflicts: Counter,
     retries: Counter,
+    id_conflicts: Counter,
     quota_refusals: Family<QuotaLabels, Counter>,
     pub(crate) quota_buckets: Gauge,
     pub(crate) inflight_bytes: Gauge,
@@ -74,6 +75,7 @@ impl Telemetry {
             publish_duration: seconds(),
             conflicts: Counter::default(),
             retries: Counter::default(),
+            id_conflicts: Counter::default(),
             quota_refusals: Family::default(),
             quota_buckets: Gauge::default(),
             inflight_bytes: Gauge::default(),
@@ -112,6 +114,8 @@ impl Telemetry {
         add.register("ingest_append_conflicts", help, self.conflicts.clone());
         let help = "Appends tried again because the broker did not answer";
         add.register("ingest_append_retries", help, self.retries.clone());
+        let help = "Repeated event ids whose event says something else than the stored one";
+        add.register("ingest_id_conflicts", help, self.id_conflicts.clone());
         let help = "Requests answered 429, by the quota that made them wait longest";
         add.register("ingest_quota_refusals", help, self.quota_refusals.clone());
         let help = "Token buckets that are remembered because they are not full";
@@ -151,6 +155,14 @@ impl Telemetry {
         }
         let first = rejections.first().map_or("", |first| first.field.as_str());
         tracing::debug!(problems = rejections.len(), first, "request refused");
+    }
+
+    /// Events came under the ids of others; what was stored first is kept.
+    pub(crate) fn contradicted(&self, scope: Scope, events: usize) {
+        if events > 0 {
+            self.id_conflicts.inc_by(events as u64);
+            tracing::warn!(%scope, events, "repeated ids with other contents: the first ones are kept");
+        }
     }
 
     /// A request has to wait because of a quota.

@@ -4,19 +4,25 @@
 //! Only what a producer can repeat is remembered: ids it chose itself, and idempotency keys with
 //! the ids of their events. Bounded in time and number; the oldest is forgotten first.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use auditrelay_model::Timestamp;
+use auditrelay_model::event::AuditEvent;
 use auditrelay_model::id::EventId;
 use auditrelay_model::record::Record;
+
+mod fingerprint;
+
+pub use fingerprint::Fingerprint;
 
 /// A scope's recent past.
 #[derive(Debug)]
 pub struct Recent {
     window: Duration,
     max_ids: usize,
-    ids: HashSet<EventId>,
+    ids: HashMap<EventId, Fingerprint>,
     keys: HashMap<String, Vec<EventId>>,
     order: VecDeque<(Timestamp, Memory)>,
     held: usize,
@@ -34,7 +40,7 @@ impl Recent {
         Self {
             window,
             max_ids,
-            ids: HashSet::new(),
+            ids: HashMap::new(),
             keys: HashMap::new(),
             order: VecDeque::new(),
             held: 0,
@@ -43,7 +49,12 @@ impl Recent {
 
     /// Whether an event of that id was stored.
     pub fn knows(&self, id: EventId) -> bool {
-        self.ids.contains(&id)
+        self.ids.contains_key(&id)
+    }
+
+    /// Whether another event was stored under this one's id.
+    pub fn contradicts(&self, event: &AuditEvent) -> bool {
+        self.ids.get(&event.id).is_some_and(|known| *known != Fingerprint::of(event))
     }
 
     /// The events that were stored under the key, in order.
@@ -52,8 +63,9 @@ impl Recent {
     }
 
     /// An event whose id a producer may send again was stored.
-    pub fn remember(&mut self, now: Timestamp, id: EventId) {
-        if self.ids.insert(id) {
+    pub fn remember(&mut self, now: Timestamp, id: EventId, fingerprint: Fingerprint) {
+        if let Entry::Vacant(vacant) = self.ids.entry(id) {
+            vacant.insert(fingerprint);
             self.held += 1;
             self.order.push_back((now, Memory::Id(id)));
         }
@@ -77,7 +89,9 @@ impl Recent {
 
     /// Another writer's record. Nobody can tell which of its ids a producer chose: all of them.
     pub fn learn(&mut self, now: Timestamp, record: &Record) {
-        record.events.iter().for_each(|event| self.remember(now, event.id));
+        for event in &record.events {
+            self.remember(now, event.id, Fingerprint::of(event));
+        }
         if let Some(key) = &record.idempotency_key {
             self.remember_key(now, key, record.events.iter().map(|event| event.id));
         }
@@ -117,6 +131,10 @@ mod tests {
         EventId::from_uuid(Uuid::from_u128(number))
     }
 
+    fn fingerprint() -> Fingerprint {
+        Fingerprint::of(&crate::admit::tests::event(1))
+    }
+
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_nanos(seconds * 1_000_000_000)
     }
@@ -124,7 +142,7 @@ mod tests {
     #[test]
     fn what_is_old_is_forgotten() {
         let mut recent = Recent::new(Duration::from_mins(2), 100);
-        recent.remember(at(0), id(1));
+        recent.remember(at(0), id(1), fingerprint());
         recent.remember_key(at(60), "k", [id(2), id(3)].into_iter());
         recent.forget(at(121));
         assert!(!recent.knows(id(1)));
@@ -148,7 +166,7 @@ mod tests {
     fn the_number_of_remembered_ids_is_bounded() {
         let mut recent = Recent::new(Duration::from_mins(2), 10);
         for number in 0..1_000 {
-            recent.remember(at(0), id(number));
+            recent.remember(at(0), id(number), fingerprint());
             recent.remember_key(at(0), &number.to_string(), [id(number)].into_iter());
             recent.forget(at(0));
             assert!(recent.held <= 10 && recent.order.len() <= 10);

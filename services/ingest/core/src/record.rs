@@ -5,14 +5,14 @@
 //! company, and under load one write is shared by many requests. A request is done when its last
 //! event is stored. A request with an idempotency key has its records to itself.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use auditrelay_model::Timestamp;
 use auditrelay_model::event::AuditEvent;
 use auditrelay_model::id::EventId;
 use auditrelay_model::record::Record;
 
-use crate::recent::Recent;
+use crate::recent::{Fingerprint, Recent};
 
 mod submission;
 
@@ -99,7 +99,7 @@ pub struct Load<T> {
     bytes: usize,
     parts: Vec<Part<T>>,
     /// Those ids of the events that producers named.
-    supplied: HashSet<EventId>,
+    supplied: HashMap<EventId, Fingerprint>,
 }
 
 /// A submission's share of a load.
@@ -111,7 +111,7 @@ struct Part<T> {
 
 impl<T> Load<T> {
     fn new() -> Self {
-        Self { events: Vec::new(), bytes: 0, parts: Vec::new(), supplied: HashSet::new() }
+        Self { events: Vec::new(), bytes: 0, parts: Vec::new(), supplied: HashMap::new() }
     }
 
     /// The idempotency key of the request that has the record to itself.
@@ -155,14 +155,17 @@ impl<T> Load<T> {
         let (mut count, mut tied) = (0, false);
         while let Some(entry) = submission.next() {
             let id = entry.event.id;
-            if entry.supplied_id && (recent.knows(id) || self.supplied.contains(&id)) {
-                tied |= self.supplied.contains(&id);
-                submission.skip();
+            let mine = self.supplied.get(&id).copied();
+            if entry.supplied_id && (recent.knows(id) || mine.is_some()) {
+                let differs = mine.is_some_and(|mine| mine != Fingerprint::of(&entry.event));
+                let differs = differs || recent.contradicts(&entry.event);
+                tied |= mine.is_some();
+                submission.skip(differs);
             } else if !self.events.is_empty() && self.bytes + entry.bytes > max_bytes {
                 break;
             } else if let Some(entry) = submission.pop() {
                 if entry.supplied_id {
-                    self.supplied.insert(id);
+                    self.supplied.insert(id, Fingerprint::of(&entry.event));
                 }
                 self.bytes += entry.bytes;
                 self.events.push(entry.event);
@@ -184,7 +187,7 @@ impl<T> Load<T> {
             let fresh = mine
                 .into_iter()
                 .skip(known)
-                .filter(|event| !(supplied.contains(&event.id) && recent.knows(event.id)));
+                .filter(|event| !(supplied.contains_key(&event.id) && recent.knows(event.id)));
             let before = record.events.len();
             record.events.extend(fresh);
             let count = record.events.len() - before;
@@ -209,7 +212,9 @@ impl<T> Load<T> {
             }
             Some(_) | None => {}
         }
-        self.supplied.iter().for_each(|id| recent.remember(now, *id));
+        for (id, fingerprint) in &self.supplied {
+            recent.remember(now, *id, *fingerprint);
+        }
         let mut done = Vec::new();
         for Part { mut submission, .. } in self.parts {
             if submission.is_done() {

@@ -138,3 +138,24 @@ async fn repeated_requests_are_stored_exactly_once_while_the_broker_dies() {
     assert_eq!(stored.len(), accepted.len());
     assert_eq!(stored, accepted);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_id_said_first_is_kept_and_the_rest_is_counted() {
+    let world = World::new().await;
+    let (one, two) = (world.instance().await, world.instance().await);
+    let id = uuid_v7().to_string();
+    let first = event(&format!(r#","id":"{id}","uri":"/first""#));
+    let other = first.replace("/first", "/other");
+    one.post(first.clone()).await.ids();
+    // The second instance knows the first event from the stream alone.
+    for (instance, conflicts) in [(&one, 1), (&two, 1)] {
+        assert_eq!(instance.post(other.clone()).await.body["duplicates"], 1);
+        assert_eq!(instance.post(first.clone()).await.body["duplicates"], 1);
+        let metrics = instance.context.metrics.encode();
+        let counted = format!("auditrelay_ingest_id_conflicts_total {conflicts}\n");
+        assert!(metrics.contains(&counted), "{metrics}");
+    }
+    let records = world.records(world.scope()).await;
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].record.events[0].uri, "/first");
+}

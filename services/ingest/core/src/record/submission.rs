@@ -27,6 +27,8 @@ pub enum Outcome {
         ids: Vec<EventId>,
         /// How many of them had been stored by an earlier request.
         duplicates: usize,
+        /// How many of these had said something else under the same id.
+        conflicts: usize,
     },
     /// The idempotency key belongs to another request: one with more events than this.
     KeyTaken,
@@ -40,6 +42,7 @@ pub struct Submission<T> {
     waiting: VecDeque<Entry>,
     ids: Vec<EventId>,
     duplicates: usize,
+    conflicts: usize,
     key_state: KeyState,
 }
 
@@ -58,7 +61,8 @@ impl<T> Submission<T> {
     pub fn new(ticket: T, key: Option<String>, entries: Vec<Entry>) -> Self {
         let ids = entries.iter().map(|entry| entry.event.id).collect();
         let waiting = entries.into();
-        Self { ticket, key, waiting, ids, duplicates: 0, key_state: KeyState::Unmet }
+        let key_state = KeyState::Unmet;
+        Self { ticket, key, waiting, ids, duplicates: 0, conflicts: 0, key_state }
     }
 
     pub(super) fn key(&self) -> Option<&str> {
@@ -86,9 +90,11 @@ impl<T> Submission<T> {
         self.waiting.pop_front()
     }
 
-    pub(super) fn skip(&mut self) {
+    /// The next event is stored already, perhaps saying something else.
+    pub(super) fn skip(&mut self, differs: bool) {
         self.waiting.pop_front();
         self.duplicates += 1;
+        self.conflicts += usize::from(differs);
     }
 
     pub(super) const fn count_duplicates(&mut self, count: usize) {
@@ -129,12 +135,11 @@ impl<T> Submission<T> {
 
     /// How it ended.
     pub(super) fn end(self) -> (T, Outcome) {
-        let outcome = match self.key_state {
+        let Self { ticket, ids, duplicates, conflicts, key_state, .. } = self;
+        let outcome = match key_state {
             KeyState::Taken => Outcome::KeyTaken,
-            KeyState::Unmet | KeyState::Met => {
-                Outcome::Stored { ids: self.ids, duplicates: self.duplicates }
-            }
+            KeyState::Unmet | KeyState::Met => Outcome::Stored { ids, duplicates, conflicts },
         };
-        (self.ticket, outcome)
+        (ticket, outcome)
     }
 }

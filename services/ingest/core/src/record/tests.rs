@@ -43,7 +43,8 @@ fn numbers(record: &Record) -> Vec<u128> {
 }
 
 fn stored(ticket: u32, numbers: &[u128], duplicates: usize) -> (u32, Outcome) {
-    (ticket, Outcome::Stored { ids: ids(numbers.iter().copied()), duplicates })
+    let ids = ids(numbers.iter().copied());
+    (ticket, Outcome::Stored { ids, duplicates, conflicts: 0 })
 }
 
 /// Stores records until nothing waits; their events' numbers and the answers.
@@ -162,7 +163,7 @@ fn what_another_writer_stored_first_comes_out_again() {
     backlog.push(submission(2, None, &[3], true));
     let mut load = backlog.take(&recent).load.unwrap();
     let mut mine = record(&mut load);
-    recent.remember(NOW, id(2));
+    recent.remember(NOW, id(2), Fingerprint::of(&crate::admit::tests::event(2)));
     load.withdraw(&mut mine, &recent);
     assert_eq!(numbers(&mine), [1, 3]);
     let answers = load.stored(&mine, &mut backlog, &mut recent, NOW);
@@ -183,6 +184,28 @@ fn a_key_that_another_writer_stored_first_comes_out_again() {
     let (records, answers) = store_all(&mut backlog, &mut recent);
     assert_eq!(records, [vec![9]]);
     assert_eq!(answers, [stored(1, &[1, 2, 9], 2)]);
+}
+
+#[test]
+fn another_content_under_a_stored_id_is_counted() {
+    let (mut backlog, mut recent) = (Backlog::new(1_000), recent());
+    backlog.push(submission(1, None, &[1, 2], true));
+    store_all(&mut backlog, &mut recent);
+    let mut other = entry(1, 100, true);
+    other.event.uri = "/other".to_owned();
+    let same = entry(2, 100, true);
+    backlog.push(Submission::new(2, None, vec![other, same, entry(3, 100, true)]));
+    let mut late = entry(3, 100, true);
+    late.event.uri = "/other".to_owned();
+    backlog.push(Submission::new(3, None, vec![late]));
+    let (records, answers) = store_all(&mut backlog, &mut recent);
+    assert_eq!(records, [[3]]);
+    let counted = |duplicates, conflicts, numbers: &[u128]| Outcome::Stored {
+        ids: ids(numbers.iter().copied()),
+        duplicates,
+        conflicts,
+    };
+    assert_eq!(answers, [(2, counted(2, 1, &[1, 2, 3])), (3, counted(1, 1, &[3]))]);
 }
 
 proptest! {
