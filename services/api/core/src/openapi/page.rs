@@ -41,6 +41,7 @@ pub fn docs_page() -> DocsPage {
         chapter(&mut body, tag, &operations, &document);
     }
     problems(&mut body);
+    documents(&mut body, &document);
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>auditrelay: API</title>\n\
@@ -76,7 +77,7 @@ fn section(page: &mut String, operation: &Operation, document: &Value) {
     }
     let parameters = operation.query.iter().filter_map(|name| {
         let parameter = document.pointer(&format!("/components/parameters/{name}"))?;
-        Some((parameter.get("name")?.as_str()?, parameter.get("description")?.as_str()?))
+        Some((parameter.get("name")?.as_str()?, text(parameter)))
     });
     rows(page, "Query", parameters);
     for (title, schema) in [("Body", operation.body), ("Answer", operation.answer)] {
@@ -95,21 +96,27 @@ fn section(page: &mut String, operation: &Operation, document: &Value) {
     );
 }
 
-fn text(schema: &Value) -> &str {
-    let said = schema.get("description").or_else(|| schema.get("$ref")).and_then(Value::as_str);
-    said.map_or("", |said| said.trim_start_matches("#/components/schemas/"))
+/// What a schema says of itself, and a link to the document that it holds.
+fn text(schema: &Value) -> String {
+    let said = schema.get("description").and_then(Value::as_str).map(code).unwrap_or_default();
+    let choices = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+    let held = [Some(schema), schema.get("items")].into_iter().flatten().chain(choices);
+    held.filter_map(|schema| schema.get("$ref")?.as_str()).fold(said, |said, reference| {
+        let name = escape(reference.rsplit('/').next().unwrap_or_default());
+        format!("{said} <a href=\"#schema-{name}\">{name}</a>")
+    })
 }
 
-fn rows<'a>(page: &mut String, title: &str, rows: impl Iterator<Item = (&'a str, &'a str)>) {
+fn rows<'a>(page: &mut String, title: &str, rows: impl Iterator<Item = (&'a str, String)>) {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
         return;
     }
     let _ = writeln!(page, "<table><caption>{title}</caption>");
-    for (name, text) in rows {
-        let (name, text) = (escape(name), code(text));
+    for (name, html) in rows {
+        let name = escape(name);
         let _ =
-            writeln!(page, "<tr><th scope=\"row\"><code>{name}</code></th><td>{text}</td></tr>");
+            writeln!(page, "<tr><th scope=\"row\"><code>{name}</code></th><td>{html}</td></tr>");
     }
     page.push_str("</table>\n");
 }
@@ -118,8 +125,26 @@ fn problems(page: &mut String) {
     page.push_str("<section><h2>Problems</h2>\n<p>Every problem is ");
     page.push_str("<code>application/problem+json</code>.</p>\n");
     let statuses: Vec<_> =
-        PROBLEMS.iter().map(|(status, text)| (status.to_string(), *text)).collect();
-    rows(page, "Statuses", statuses.iter().map(|(status, text)| (status.as_str(), *text)));
+        PROBLEMS.iter().map(|(status, text)| (status.to_string(), code(text))).collect();
+    rows(page, "Statuses", statuses.iter().map(|(status, text)| (status.as_str(), text.clone())));
+    page.push_str("</section>\n");
+}
+
+fn documents(page: &mut String, document: &Value) {
+    page.push_str("<section><h2>Documents</h2>\n");
+    let schemas = document.pointer("/components/schemas").and_then(Value::as_object);
+    for (name, schema) in schemas.into_iter().flatten() {
+        let shown = escape(name);
+        let _ = writeln!(page, "<article id=\"schema-{shown}\"><h3>{shown}</h3>");
+        let said = text(schema);
+        if !said.is_empty() {
+            let _ = writeln!(page, "<p>{said}</p>");
+        }
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let properties = properties.into_iter().flatten();
+        rows(page, "Members", properties.map(|(name, schema)| (name.as_str(), text(schema))));
+        page.push_str("</article>\n");
+    }
     page.push_str("</section>\n");
 }
 

@@ -78,6 +78,10 @@ fn the_page_shows_every_operation_and_asks_for_nothing() {
     for operation in operations() {
         assert!(page.html.contains(&format!("id=\"{}\"", operation.id())), "{operation:?}");
     }
+    for link in page.html.split("href=\"#").skip(1) {
+        let (id, _) = link.split_once('"').unwrap();
+        assert!(page.html.contains(&format!("id=\"{id}\"")), "{id}");
+    }
     assert!(page.policy.starts_with("default-src 'none'; style-src 'sha256-"));
     for wrong in ["<script", "http://", "https://", "style=\""] {
         assert!(!page.html.contains(wrong), "{wrong}");
