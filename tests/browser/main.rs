@@ -59,6 +59,7 @@ async fn the_how_to_is_followed_to_the_end() {
         let sent = org.send(&drafts).await;
         browser.sees("The last attempt was delivered.").await;
         browser.sees("Events delivered 900").await;
+        browser.sees("Time Result Events Took Answer").await;
         assert_eq!(browser.run("return window.sameAsBefore").await, true);
         siem.wait_for_live(&sent).await;
 

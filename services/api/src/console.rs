@@ -11,6 +11,7 @@
 //! works without JavaScript, and no page asks another host for anything.
 
 mod assets;
+mod attempts;
 mod delivery;
 mod destinations;
 mod form;
@@ -53,6 +54,7 @@ pub(crate) fn routes(api: &Api) -> Router<Api> {
         .route("/console/setup", get(page::setup))
         .route("/console/setup/portals", get(portals::logs).post(portals::save_log))
         .route("/console/setup/portals/new", get(portals::new_log))
+        .route("/console/live/{scope}/attempts", get(live::attempts))
         .route("/console/live/{scope}/delivery", get(live::delivery))
         .route("/console/live/{scope}/replay", get(live::replay))
         .merge(destinations());

@@ -5,11 +5,17 @@ use axum::extract::Path;
 use auditrelay_model::Scope;
 use auditrelay_runtime::problem::Problem;
 
+use super::attempts;
 use super::delivery;
 use super::page;
 use super::place::{Named, Place};
 use super::replay;
 use super::visit::{Answer, Visit};
+
+pub(super) async fn attempts(visit: Visit, Path(scope): Path<String>) -> Answer {
+    let place = place(&visit, &scope)?;
+    Ok(page::ok(&attempts::Panel::read(&visit, &place).await?))
+}
 
 pub(super) async fn delivery(visit: Visit, Path(scope): Path<String>) -> Answer {
     let place = place(&visit, &scope)?;

@@ -6,6 +6,7 @@ use auditrelay_model::id::DestinationId;
 use auditrelay_runtime::problem::Problem;
 use serde_json::json;
 
+use super::attempts;
 use super::delivery::Panel;
 use super::form::{self, Errors, Fields, Form};
 use super::page::{self, Frame};
@@ -27,6 +28,7 @@ struct Page {
     endpoint: String,
     endpoints: Vec<Choice>,
     panel: Panel,
+    attempts: attempts::Panel,
     errors: Errors,
 }
 
@@ -63,6 +65,7 @@ impl Page {
             endpoint: destination.map(|id| id.to_string()).unwrap_or_default(),
             endpoints: choices(&visit.config, destination),
             panel: Panel::read(visit, &place).await?,
+            attempts: attempts::Panel::read(visit, &place).await?,
             errors: Errors::default(),
             place,
         })
