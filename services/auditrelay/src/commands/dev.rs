@@ -93,6 +93,7 @@ fn tell(system: &System, data: &Path, output: Output) {
     let paint = Paint::for_stdout();
     output::line(&format!(
         "{} is ready on {}\n\n  \
+         console         {url}/console  (sign in with the admin token)\n  \
          organization    {}\n  admin token     {}\n  producer token  {}\n  data            {}\n",
         paint.bold("auditrelay"),
         paint.bold(url),
