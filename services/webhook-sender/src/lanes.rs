@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use auditrelay_model::Scope;
-use auditrelay_model::delivery::{Lane, LaneState};
+use auditrelay_model::delivery::{Behind, Lane, LaneState};
 use auditrelay_model::record::Position;
+use auditrelay_model::{Scope, Timestamp};
 use auditrelay_streams::{ReadError, StoredRecord};
 use auditrelay_webhook_sender_core::gate::Gate;
 use auditrelay_webhook_sender_core::lane::{Course, before};
@@ -36,6 +36,20 @@ pub(crate) struct Standing {
     receiver: Receiver,
     pub(crate) state: LaneState,
     last_fact: u64,
+    /// There are records and no fact says what became of them.
+    untold: bool,
+}
+
+impl Standing {
+    /// A lane that no fact tells of may have been skipped by the shard, and its facts have expired
+    /// since: it reads on its own what there is.
+    pub(crate) fn of_found(mut self, now: Timestamp) -> Self {
+        if self.untold {
+            let reason = "no fact says what was delivered".to_owned();
+            self.state.behind = Some(Behind { since: now, reason });
+        }
+        self
+    }
 }
 
 /// Reads how a scope's live lane stands; none where the scope has no webhook.
@@ -45,13 +59,15 @@ pub(crate) async fn standing(sender: &Sender, scope: Scope) -> Result<Option<Sta
     let last = sender.streams.last_delivery(scope, Lane::Live).await?;
     let last_fact = last.as_ref().map_or(0, |(_, sequence)| *sequence);
     let mut state = route::inherited(last.map(|(event, _)| (event.at, event.state)), since);
+    let mut untold = false;
     if state.cursor.is_none() {
         // Known before the first record comes, so that one that comes late is not taken for a
         // repeat.
         let first = sender.streams.first_record_at(scope, since - route::CLOCK_MARGIN).await?;
         state.cursor = first.map(|head| before(head.epoch, head.first_number, head.sequence));
+        untold = state.cursor.is_some();
     }
-    Ok(Some(Standing { receiver, state, last_fact }))
+    Ok(Some(Standing { receiver, state, last_fact, untold }))
 }
 
 /// What the lanes of a shard have in common.
@@ -69,7 +85,7 @@ pub(crate) async fn open(
     standing: Standing,
     shard: &Holding,
 ) -> Result<LiveLane, ReadError> {
-    let Standing { receiver, state, last_fact } = standing;
+    let Standing { receiver, state, last_fact, untold: _ } = standing;
     let gate = if state.behind.is_some() {
         // Who held the lane before may have skipped everything that is stored by now.
         let last = sender.streams.last_record(scope).await?;

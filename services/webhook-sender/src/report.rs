@@ -45,6 +45,10 @@ impl Journal {
                         self.last = sequence;
                         return Ok(());
                     }
+                    Found::Nothing => {
+                        self.last = 0;
+                        continue;
+                    }
                     Found::Another => return Err(Dispossessed),
                     Found::Unknown => {}
                 },
@@ -67,7 +71,8 @@ impl Journal {
             Ok(last) if last.as_ref().map_or(0, |(_, sequence)| *sequence) == self.last => {
                 Found::Unknown
             }
-            Ok(_) => Found::Another,
+            Ok(None) => Found::Nothing,
+            Ok(Some(_)) => Found::Another,
             Err(_) => Found::Unknown,
         }
     }
@@ -83,6 +88,8 @@ fn is_same(stored: &DeliveryEvent, sent: &DeliveryEvent) -> bool {
 
 enum Found {
     Ours(u64),
+    /// Every fact has expired, and nobody has stored one since.
+    Nothing,
     Another,
     Unknown,
 }

@@ -74,7 +74,8 @@ impl Shard {
             if self.lanes.contains_key(&scope) {
                 continue;
             }
-            if let Some(standing) = lanes::standing(&self.sender, scope).await?
+            let standing = lanes::standing(&self.sender, scope).await?;
+            if let Some(standing) = standing.map(|found| found.of_found(self.sender.now()))
                 && standing.state.behind.is_some()
             {
                 self.open(scope, standing).await?;

@@ -128,6 +128,42 @@ async fn a_disabled_webhook_goes_on_where_it_was_when_it_is_enabled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lane_whose_facts_have_expired_goes_on_at_once_and_repeats_nothing() {
+    let world = World::new().await;
+    let sender = world.sender("a").await;
+    world.append(2).await;
+    world.delivered(2).await;
+    world.caught_up().await;
+    world.expire_facts().await;
+    world.append(3).await;
+    world.delivered(5).await;
+    world.append(1).await;
+    world.delivered(6).await;
+    world.until("stored", |state| state.totals.events_delivered == 6).await;
+    assert_eq!(world.receiver.ids(), world.appended(), "in order, each once");
+    sender.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_disabled_webhook_outlives_the_lanes_facts_and_its_sender() {
+    let world = World::new().await;
+    let first = world.sender("a").await;
+    world.append(2).await;
+    world.delivered(2).await;
+    world.webhook(false).await;
+    world.until("behind", |state| state.behind.is_some()).await;
+    world.append(3).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    world.expire_facts().await;
+    first.stop().await;
+    let second = world.sender("b").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.webhook(true).await;
+    world.delivered(5).await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_event_that_is_refused_alone_is_set_aside_and_the_rest_flows() {
     let world = World::new().await;
     let ids = world.append(20).await;

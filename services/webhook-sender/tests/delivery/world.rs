@@ -10,6 +10,7 @@ use auditrelay_model::destination::Destination;
 use auditrelay_model::id::{CommandId, JobId, OrgId, RecordId};
 use auditrelay_model::record::Record;
 use auditrelay_model::replay::{Plan, ReplayEvent, ReplayFact};
+use auditrelay_model::stream::StreamSpec;
 use auditrelay_model::{Clock, Scope, Window};
 use auditrelay_runtime::clock::SystemClock;
 use auditrelay_runtime::context::Context;
@@ -181,6 +182,18 @@ impl World {
         let decide = |_: &_| Ok::<_, ()>(facts.to_vec());
         self.jobs.execute(&self.scope, decide).await.unwrap();
         job
+    }
+
+    /// Every fact of delivery expires now.
+    pub(crate) async fn expire_facts(&self) {
+        let kept = spec(StreamName::Delivery);
+        let brief = Duration::from_millis(100);
+        let expiring = StreamSpec { max_age: brief, duplicate_window: brief, ..kept.clone() };
+        self.streams.update_stream(&expiring).await.unwrap();
+        while self.streams.last_delivery(self.scope, Lane::Live).await.unwrap().is_some() {
+            tokio::time::sleep(brief).await;
+        }
+        self.streams.update_stream(&kept).await.unwrap();
     }
 
     /// Waits until the receiver has accepted so many different events.
