@@ -61,8 +61,9 @@ impl WebhookState {
 pub struct Pace {
     /// Progress is recorded at most this often.
     pub min_interval: Duration,
-    /// Progress below one percent is recorded this often. It bounds the facts of one job: a
-    /// subject of REPLAY keeps 10,000, and without its acceptance a job could not be folded.
+    /// Progress below one percent is recorded this often, and ever more seldom the longer the job
+    /// runs. It bounds the facts of one job: a subject of REPLAY keeps 10,000, and without its
+    /// acceptance a job could not be folded.
     pub max_interval: Duration,
     /// A job whose receiver refuses everything for this long fails.
     pub patience: Duration,
@@ -81,6 +82,9 @@ impl Default for Pace {
         }
     }
 }
+
+/// About so many facts below one percent are recorded while the age of a job doubles.
+const FACTS_A_DOUBLING: u32 = 128;
 
 /// What should happen next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,7 +237,8 @@ fn advanced(
     let progress = progress_of(seen.lane?.state);
     let waited = seen.now.since(job.updated_at);
     let due = waited >= pace.min_interval && is_a_percent(plan, known, progress);
-    let overdue = waited >= pace.max_interval && progress != known;
+    let seldom = pace.max_interval.max(seen.now.since(job.accepted_at) / FACTS_A_DOUBLING);
+    let overdue = waited >= seldom && progress != known;
     (due || overdue).then_some(Action::Advance(progress))
 }
 

@@ -215,3 +215,21 @@ fn an_ended_job_is_left_alone() {
         assert_eq!(next(&job(phase), &gone), Next::Wait);
     }
 }
+
+#[test]
+fn a_job_of_a_week_leaves_room_for_its_acceptance_on_its_subject() {
+    // A receiver that takes a little every second, and far less than a percent in all.
+    let plan = Plan { from_sequence: 1, until_sequence: u64::MAX, estimated_events: u64::MAX };
+    let phase = Phase::Running { plan, holder: "a".to_owned(), progress: Progress::default() };
+    let (mut job, mut facts) = (job(phase), 0);
+    for second in 1..=7 * 24 * 3_600 {
+        let lane = lane(second, second, second);
+        let seen = seen(Some(&lane), second);
+        if let Some(Action::Advance(progress)) = action(&job, &seen) {
+            facts += 1;
+            job.updated_at = seen.now;
+            job.phase = Phase::Running { plan, holder: "a".to_owned(), progress };
+        }
+    }
+    assert!((100..5_000).contains(&facts), "{facts} facts");
+}
