@@ -77,7 +77,7 @@ impl Source {
             self.reader.insert(reader)
         };
         let pulled = reader.next(TOGETHER, SILENCE).await?;
-        let nothing_more = reader.pending().unwrap_or(0) == 0;
+        let nothing_more = reader.pending() == 0;
         self.at_end = nothing_more && !pulled.is_empty();
         self.pulled.extend(pulled);
         Ok(nothing_more && self.pulled.is_empty())

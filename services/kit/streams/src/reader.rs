@@ -22,10 +22,12 @@ use crate::topology::StreamName;
 
 /// Records on their way at any time; a record is at most 256 KiB.
 const PREFETCH: usize = 64;
-/// How long one pull stays open at the broker.
-const PULL_EXPIRES: Duration = Duration::from_secs(30);
+/// How long one pull stays open at the broker. A sender that vanishes without closing its
+/// connection leaves its pulls behind, and they would take records away from whoever takes over:
+/// they end before its lease does.
+const PULL_EXPIRES: Duration = Duration::from_secs(6);
 /// Silence of twice this means that the broker or the consumer is gone.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+const HEARTBEAT: Duration = Duration::from_secs(3);
 /// Long, because who takes over resets the consumer to its ack floor instead of waiting.
 const ACK_WAIT: Duration = Duration::from_mins(5);
 /// Records handed out and not acknowledged, at most.
@@ -38,7 +40,7 @@ const DISPOSABLE_THRESHOLD: Duration = Duration::from_mins(1);
 pub struct Reader {
     messages: pull::Stream,
     acks: bool,
-    pending: Option<u64>,
+    pending: u64,
     connections: watch::Receiver<u64>,
     _consumer: Consumer<pull::Config>,
 }
@@ -94,8 +96,8 @@ impl Reader {
         }
     }
 
-    /// Records still to come after the last one that was read; none before the first.
-    pub const fn pending(&self) -> Option<u64> {
+    /// Records still to come after the last one that was read.
+    pub const fn pending(&self) -> u64 {
         self.pending
     }
 
@@ -104,7 +106,7 @@ impl Reader {
     async fn pulled(&mut self, message: Message) -> Result<Option<Pulled>, ReadError> {
         let info = message.info().map_err(ReadError::unavailable)?;
         let place = (info.stream_sequence, crate::stored::timestamp(info.published));
-        self.pending = Some(info.pending);
+        self.pending = info.pending;
         let acker = Acker {
             message: message
                 .reply
@@ -194,7 +196,8 @@ impl Streams {
         // Left over from an earlier reader that stood elsewhere: it cannot be moved, only remade.
         drop(stream.delete_consumer(name).await);
         let consumer = stream.create_consumer(config).await.map_err(ReadError::unavailable)?;
-        self.reader(consumer, false).await
+        let pending = consumer.cached_info().num_pending;
+        self.reader(consumer, false, pending).await
     }
 
     /// Makes the consumer of a replay job: the scope's records stored at or after `start`. To make
@@ -226,8 +229,8 @@ impl Streams {
             Err(_) if !self.consumer_exists(&stream, &name).await? => return Ok(None),
             Err(error) => return Err(ReadError::Unavailable(error.to_string())),
         };
-        stream.reset_consumer(&name, None).await.map_err(ReadError::unavailable)?;
-        self.reader(consumer, true).await.map(Some)
+        let reset = stream.reset_consumer(&name, None).await.map_err(ReadError::unavailable)?;
+        self.reader(consumer, true, reset.info.num_pending).await.map(Some)
     }
 
     /// Removes the consumer of a replay job, if there is one.
@@ -276,14 +279,15 @@ impl Streams {
                 made.filter_subject, made.max_deliver
             )));
         }
-        stream.reset_consumer(name, None).await.map_err(ReadError::unavailable)?;
-        self.reader(consumer, true).await
+        let reset = stream.reset_consumer(name, None).await.map_err(ReadError::unavailable)?;
+        self.reader(consumer, true, reset.info.num_pending).await
     }
 
     async fn reader(
         &self,
         consumer: Consumer<pull::Config>,
         acks: bool,
+        pending: u64,
     ) -> Result<Reader, ReadError> {
         let mut connections = self.connections.subscribe();
         connections.mark_unchanged();
@@ -295,7 +299,7 @@ impl Streams {
             .messages()
             .await
             .map_err(ReadError::unavailable)?;
-        Ok(Reader { messages, acks, pending: None, connections, _consumer: consumer })
+        Ok(Reader { messages, acks, pending, connections, _consumer: consumer })
     }
 }
 

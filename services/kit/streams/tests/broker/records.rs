@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use auditrelay_model::Timestamp;
 use auditrelay_model::id::JobId;
 use auditrelay_runtime::ids::uuid_v7;
-use auditrelay_streams::{AppendError, Pulled, Reader, SHARDS, shard_of};
+use auditrelay_streams::{
+    AppendError, LEASE_TTL, NatsSettings, Pulled, Reader, SHARDS, connect, shard_of,
+};
 
 use crate::support::{chain, record, scope, world};
 
@@ -114,7 +117,7 @@ async fn a_replay_consumer_starts_at_a_time_and_goes_on_where_it_was() {
     }
     let mut reader = world.streams.replay_reader(job).await.unwrap().unwrap();
     let records = read(&mut reader, 3).await;
-    assert_eq!((sequences(&records).as_slice(), reader.pending()), (&stored[2..], Some(0)));
+    assert_eq!((sequences(&records).as_slice(), reader.pending()), (&stored[2..], 0));
     records[0].acker().ack().await;
     world.streams.flush().await.unwrap();
     drop(reader);
@@ -143,4 +146,52 @@ async fn a_message_that_is_no_record_stops_nobody() {
         let mut reader = world.streams.shard_reader(shard_of(scope)).await.unwrap();
         assert_eq!(sequences(&read(&mut reader, 1).await), [stored]);
     }
+}
+
+/// A sender whose machine is gone: its connection stays open, and nobody is behind it. It lives
+/// until the returned sender is dropped.
+fn vanished(url: String, shard: u8) -> std::sync::mpsc::SyncSender<()> {
+    let (asked, has_asked) = std::sync::mpsc::sync_channel(1);
+    let (end, ended) = std::sync::mpsc::sync_channel::<()>(1);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _reader = runtime.block_on(async {
+            let settings = NatsSettings { url, credentials: None, name: "vanished".to_owned() };
+            let streams = connect(&settings).await.unwrap();
+            let mut reader = streams.shard_reader(shard).await.unwrap();
+            reader.next(1, Duration::from_millis(100)).await.unwrap();
+            reader
+        });
+        asked.send(()).unwrap();
+        // Nothing of the client runs from here on.
+        let _ = ended.recv();
+    });
+    has_asked.recv().unwrap();
+    end
+}
+
+#[tokio::test]
+async fn who_takes_a_shard_over_from_a_sender_that_vanished_gets_every_record() {
+    let world = world().await;
+    let scope = scope();
+    let vanished = vanished(world.broker.url(), shard_of(scope));
+    // Its lease had last been renewed three seconds before.
+    tokio::time::sleep(LEASE_TTL.saturating_sub(Duration::from_secs(3))).await;
+    let mut reader = world.streams.shard_reader(shard_of(scope)).await.unwrap();
+    let stored = chain(&world.streams, scope, 6).await;
+    assert_eq!(sequences(&read(&mut reader, 6).await), stored);
+    drop(vanished);
+}
+
+#[tokio::test]
+async fn a_reader_knows_what_is_still_to_come_before_the_first_record_came() {
+    let world = world().await;
+    let scope = scope();
+    let stored = chain(&world.streams, scope, 3).await;
+    let reader = world.streams.scope_reader("reader", scope, stored[1]).await.unwrap();
+    assert_eq!(reader.pending(), 2);
+    let job = JobId::from_uuid(uuid_v7());
+    world.streams.create_replay_consumer(scope, job, Timestamp::from_nanos(0)).await.unwrap();
+    let reader = world.streams.replay_reader(job).await.unwrap().unwrap();
+    assert_eq!(reader.pending(), 3);
 }
