@@ -200,14 +200,15 @@ impl Driver {
         Input::Arrived(arrival::read(pulled, self.supply.window()).await)
     }
 
-    /// The switch, when it changed. A replay keeps the receiver that it started with.
+    /// The switch, when it changed. A replay keeps the receiver that it started with, until that
+    /// one fails: what is changed then is meant to mend it.
     fn look_at_configuration(&mut self) -> Option<Switch> {
         let now = self.sender.receiver(self.scope);
         if now.since != self.receiver.since {
             return Some(Switch::Gone);
         }
-        let is_replay = matches!(self.name, LaneName::Replay(_));
-        if now.switch == self.receiver.switch || is_replay && matches!(now.switch, Switch::On(_)) {
+        let keeps = matches!(self.name, LaneName::Replay(_)) && self.machine.state().hold.is_none();
+        if now.switch == self.receiver.switch || keeps && matches!(now.switch, Switch::On(_)) {
             return None;
         }
         self.receiver = now;
@@ -219,6 +220,8 @@ impl Driver {
         if now != self.standing {
             self.sender.telemetry.moved(self.standing, now);
             self.standing = now;
+            // What was passed over before may matter now.
+            self.changes.mark_changed();
         }
     }
 }

@@ -209,6 +209,21 @@ async fn a_replay_sends_its_window_again_and_survives_its_sender() {
     second.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_holds_goes_on_when_its_destination_is_mended() {
+    let mut world = World::new().await;
+    let sender = world.sender("a").await;
+    world.append(5).await;
+    world.delivered(5).await;
+    world.receiver.forget();
+    let right = world.move_to("http://127.0.0.1:1/").await;
+    let job = world.replay().await;
+    world.lane_until(Lane::Replay(job), "held", |state| state.hold.is_some()).await;
+    world.move_to(&right).await;
+    world.delivered(5).await;
+    sender.stop().await;
+}
+
 fn first_receipts(ids: &[String]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     ids.iter().filter(|id| seen.insert(*id)).cloned().collect()

@@ -95,6 +95,14 @@ impl World {
         self.configured.execute(&self.scope.org(), decide).await.unwrap();
     }
 
+    /// Changes the destination's address; returns the one before.
+    pub(crate) async fn move_to(&mut self, endpoint: &str) -> String {
+        self.destination.updated_at = SystemClock.now();
+        let before = std::mem::replace(&mut self.destination.endpoint, endpoint.to_owned());
+        self.webhook(true).await;
+        before
+    }
+
     /// A running sender with a connection of its own.
     pub(crate) async fn sender(&self, instance: &str) -> Sender {
         let streams = connection(self.broker.lock().await.as_ref().unwrap()).await;
