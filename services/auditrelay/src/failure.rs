@@ -21,6 +21,9 @@ pub(crate) enum Failure {
     /// A server answered, and not as hoped; or nobody answered.
     #[error("{0}")]
     Client(#[from] ClientError),
+    /// The broker is away.
+    #[error("{0}")]
+    Unreachable(String),
     /// What a name points to cannot be read, written or listened on.
     #[error("{what}: {source}")]
     Io {
@@ -48,7 +51,7 @@ impl Failure {
     pub(crate) const fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => USAGE,
-            Self::Client(ClientError::Unreachable { .. }) => UNAVAILABLE,
+            Self::Unreachable(_) | Self::Client(ClientError::Unreachable { .. }) => UNAVAILABLE,
             Self::Client(ClientError::Refused(_) | ClientError::Unreadable { .. })
             | Self::Other(_) => 1,
             Self::Io { .. } => IO,
@@ -86,6 +89,7 @@ mod tests {
         let cases = [
             (Failure::Usage(String::new()), 64),
             (Failure::Client(unreachable), 69),
+            (Failure::Unreachable(String::new()), 69),
             (io, 74),
             (Failure::Settings(String::new()), 78),
             (Failure::Other(anyhow::anyhow!("x")), 1),

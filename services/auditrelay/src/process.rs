@@ -66,10 +66,15 @@ impl Process {
         let instance = settings.text("instance", &default_instance());
         let (least, most) = (Duration::from_secs(1), Duration::from_mins(10));
         let log_format = settings.parse("log.format", LogFormat::Json, "json or pretty");
-        let log_filter = settings.parse("log.filter", LogFilter::default(), "a log filter");
+        let log_filter = settings.parse("log.filter", default_filter(), "a log filter");
+        let url = settings.text("nats.url", "nats://127.0.0.1:4222");
+        if !auditrelay_streams::is_address(&url) {
+            let reason = "must be NATS addresses such as nats://host:4222, separated by commas";
+            settings.mistake("nats.url", reason.to_owned());
+        }
         Self {
             nats: NatsSettings {
-                url: settings.text("nats.url", "nats://127.0.0.1:4222"),
+                url,
                 credentials: settings.optional("nats.credentials").map(PathBuf::from),
                 name: format!("auditrelay {service} {instance}"),
             },
@@ -86,6 +91,12 @@ impl Process {
         init(service, self.log_format, self.log_filter.as_str())
             .map_err(|error| Failure::Other(error.into()))
     }
+}
+
+/// What is logged when nobody says it.
+fn default_filter() -> LogFilter {
+    let level = LogFilter::default();
+    format!("{level},{}", auditrelay_streams::CLIENT_LOG).parse().unwrap_or(level)
 }
 
 /// The pod's name under Kubernetes, the container's id under compose; replicas must differ.
@@ -109,12 +120,30 @@ fn without_password(url: &str) -> String {
 
 /// Why the broker cannot be used, without its password.
 pub(crate) fn in_words(error: ConnectError, url: &str) -> String {
-    format!("{:#}", anyhow::Error::from(error)).replace(url, &without_password(url))
+    let causes = anyhow::Error::from(error);
+    told(causes.chain().map(ToString::to_string)).replace(url, &without_password(url))
+}
+
+/// One cause after the other. Some end with the words of the next; those are said once.
+fn told(causes: impl Iterator<Item = String>) -> String {
+    causes.fold(String::new(), |words, cause| match words.as_str() {
+        "" => cause,
+        _ if words.ends_with(&cause) => words,
+        _ => format!("{words}: {cause}"),
+    })
+}
+
+/// The same, as the end of a command that does not wait for the broker.
+pub(crate) fn unusable(error: ConnectError, url: &str) -> Failure {
+    let away = matches!(error, ConnectError::Refused { .. });
+    let words = in_words(error, url);
+    if away { Failure::Unreachable(words) } else { Failure::Other(anyhow::anyhow!(words)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Output;
 
     #[test]
     fn a_broker_that_cannot_be_used_is_named_without_its_password() {
@@ -122,6 +151,37 @@ mod tests {
         let error = ConnectError::NoJetStream { url: url.to_owned(), reason: "503".to_owned() };
         let words = in_words(error, url);
         assert!(words.contains("nats://***@nats:4222") && !words.contains("hunter2"), "{words}");
+    }
+
+    #[test]
+    fn the_default_log_leaves_out_what_the_brokers_client_repeats() {
+        assert_eq!(default_filter().as_str(), format!("info,{}", auditrelay_streams::CLIENT_LOG));
+    }
+
+    #[test]
+    fn no_cause_is_said_twice() {
+        let causes = ["no connection", "I/O error: refused", "refused"];
+        assert_eq!(
+            told(causes.map(str::to_owned).into_iter()),
+            "no connection: I/O error: refused"
+        );
+    }
+
+    #[test]
+    fn a_broker_that_is_no_address_is_a_mistake() {
+        let said = |url: &str| {
+            let env = [("AUDITRELAY_NATS_URL".to_owned(), url.to_owned())];
+            let mut settings = Settings::load(None, env.into_iter()).unwrap();
+            let global = Global { output: Output::Text, config: None, log_format: None, log: None };
+            Process::parse(&mut settings, "api", &global);
+            settings.finish().err().map(|mistakes| mistakes.to_string())
+        };
+        for good in ["nats://a", "a", "tls://u:p@a:4222,nats://b"] {
+            assert_eq!(said(good), None, "{good}");
+        }
+        for bad in ["http://a", "nats://a:port"] {
+            assert!(said(bad).is_some_and(|line| line.contains("nats.url: must be")), "{bad}");
+        }
     }
 
     #[test]

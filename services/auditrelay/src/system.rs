@@ -133,7 +133,7 @@ impl Plan {
         };
         let streams = auditrelay_streams::connect(&self.process.nats)
             .await
-            .map_err(|error| anyhow::anyhow!(process::in_words(error, &self.process.nats.url)))?;
+            .map_err(|error| process::unusable(error, &self.process.nats.url))?;
         let listener =
             TcpListener::bind(self.listen).await.map_err(Failure::io(self.listen.to_string()))?;
         let address = listener.local_addr().map_err(Failure::io(self.listen.to_string()))?;

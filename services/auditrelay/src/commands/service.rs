@@ -9,10 +9,11 @@ use auditrelay_runtime::context::Context;
 use auditrelay_runtime::lifecycle::{self, Stopped};
 use auditrelay_runtime::settings::Settings;
 use auditrelay_streams::Streams;
+use serde_json::json;
 
 use crate::cli::Global;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Output};
 use crate::process::{self, Process};
 
 const EXAMPLES: &str = "\
@@ -26,7 +27,7 @@ within drain.grace, a second one ends at once. Wrong settings: a line each, exit
 
 /// How long to wait between tries to reach the broker.
 const CONNECT_PAUSE: Duration = Duration::from_secs(1);
-/// How often to say that it cannot be reached.
+/// How often to say for the same reason that it cannot be reached.
 const SAY_EVERY: u32 = 15;
 
 /// How to run a service.
@@ -124,17 +125,22 @@ pub(crate) async fn run(
     let service = Configured::parse(role, &mut settings);
     settings.finish()?;
     if args.check {
-        output::line(&format!("{}: the settings are in order", role.name()));
+        match global.output {
+            Output::Text => output::line(&format!("{}: the settings are in order", role.name())),
+            Output::Json => output::json(&json!({ "service": role.name(), "status": "ok" })),
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let guard = process.telemetry(role.name())?;
     let context = Context::new(process.instance.clone());
     let place = process.admin.to_string();
     admin::serve(process.admin, context.clone()).await.map_err(Failure::io(place))?;
+    tracing::info!(service = role.name(), version = env!("CARGO_PKG_VERSION"), admin = %process.admin, "started");
     let grace = process.grace;
     let failed = Arc::new(OnceLock::new());
     context.drain.spawn("start", start(service, process, context.clone(), Arc::clone(&failed)));
     let stopped = lifecycle::signals(context.drain.clone(), grace).await;
+    tracing::info!(clean = stopped == Stopped::Clean, "stopped");
     guard.shutdown().await;
     match (Arc::into_inner(failed).and_then(OnceLock::into_inner), stopped) {
         (Some(error), _) => Err(in_words(error)),
@@ -162,6 +168,7 @@ async fn start(
 async fn connect(process: &Process, context: &Context) -> Option<Streams> {
     context.readiness.set("nats", Err("not connected yet".to_owned()));
     let mut tries = 0_u32;
+    let mut said = String::new();
     loop {
         match auditrelay_streams::connect(&process.nats).await {
             Ok(streams) => {
@@ -170,8 +177,9 @@ async fn connect(process: &Process, context: &Context) -> Option<Streams> {
             }
             Err(error) => {
                 let words = process::in_words(error, &process.nats.url);
-                if tries.is_multiple_of(SAY_EVERY) {
+                if tries.is_multiple_of(SAY_EVERY) || words != said {
                     tracing::warn!(reason = words, "the broker cannot be used yet: trying again");
+                    said.clone_from(&words);
                 }
                 context.readiness.set("nats", Err(words));
                 tries = tries.wrapping_add(1);

@@ -20,6 +20,9 @@ const API_LEVEL_MIN: usize = 4;
 /// The oldest server whose store has the fixes that acknowledged events need.
 pub const SERVER_VERSION_MIN: (u64, u64, u64) = (2, 14, 7);
 
+/// A log directive for what the broker's client says by itself: at `info` it repeats our own lines.
+pub const CLIENT_LOG: &str = "async_nats=warn";
+
 /// How long one request to the broker may take.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -35,6 +38,11 @@ pub struct NatsSettings {
     pub credentials: Option<PathBuf>,
     /// Name of the connection, for the broker's own lists.
     pub name: String,
+}
+
+/// Whether [`NatsSettings::url`] may be this.
+pub fn is_address(url: &str) -> bool {
+    address::addresses(url).is_ok()
 }
 
 /// The broker cannot be used.
@@ -79,15 +87,13 @@ pub enum ConnectError {
     },
     /// Too old.
     #[error(
-        "the broker at {url} is nats-server {version} (JetStream API level {level}); 2.14.7 or newer is needed, because older servers silently ignore settings that keep events safe"
+        "the broker at {url} is nats-server {version}; 2.14.7 or newer is needed, because older servers silently ignore settings that keep events safe"
     )]
     TooOld {
         /// As it was given.
         url: String,
         /// What it says it is.
         version: String,
-        /// Its API level.
-        level: usize,
     },
 }
 
@@ -109,15 +115,19 @@ pub async fn connect(settings: &NatsSettings) -> Result<Streams, ConnectError> {
         .timeout(REQUEST_TIMEOUT)
         .ack_timeout(REQUEST_TIMEOUT)
         .build(client.clone());
+    // First of all: what a server that is too old answers to the next question cannot be read.
+    let version = client.server_info().version;
+    if !is_new_enough(&version) {
+        return Err(ConnectError::TooOld { url, version });
+    }
     let account = context.query_account().await.map_err(|error| ConnectError::NoJetStream {
         url: url.clone(),
         reason: error.to_string(),
     })?;
-    let version = client.server_info().version;
-    let level = account.requests.level;
-    if level < API_LEVEL_MIN || !is_new_enough(&version) {
-        return Err(ConnectError::TooOld { url, version, level });
+    if account.requests.level < API_LEVEL_MIN {
+        return Err(ConnectError::TooOld { url, version });
     }
+    tracing::info!(%url, version, "connected to the broker");
     Ok(Streams { context, connections })
 }
 
@@ -159,8 +169,11 @@ fn reconnect_delay(attempts: usize) -> Duration {
 fn note(event: &Event, connections: &watch::Sender<u64>) {
     match event {
         Event::Connected => {
+            let again = *connections.borrow() > 0;
             connections.send_modify(|count| *count += 1);
-            tracing::info!("connected to the broker");
+            if again {
+                tracing::info!("connected to the broker again");
+            }
         }
         Event::Disconnected => tracing::warn!("connection to the broker lost"),
         Event::SlowConsumer(_) => {

@@ -31,7 +31,9 @@ mod topology;
 
 pub use admin::{Observed, StreamState};
 pub use command::{Incoming, ReplayAction, ReplayCommand, ReplayCommands, ReplayReply};
-pub use connect::{ConnectError, NatsSettings, SERVER_VERSION_MIN, Streams, connect};
+pub use connect::{
+    CLIENT_LOG, ConnectError, NatsSettings, SERVER_VERSION_MIN, Streams, connect, is_address,
+};
 pub use error::{AppendError, ReadError};
 pub use fold::{ConfigFold, DeliveryFold, Fold, ReplayFold};
 pub use lease::{LEASE_TTL, Lease};
