@@ -10,7 +10,16 @@ pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, Result<(), String>>>>);
 impl Readiness {
     /// Says that `part` is ready, or why it is not.
     pub fn set(&self, part: &'static str, state: Result<(), String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part, state);
+        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_missing = parts.get(part).is_none_or(Result::is_err);
+        let reason = state.as_ref().err().cloned();
+        parts.insert(part, state);
+        drop(parts);
+        match reason {
+            None if was_missing => tracing::info!(part, "ready"),
+            Some(reason) if !was_missing => tracing::warn!(part, reason, "no longer ready"),
+            None | Some(_) => {}
+        }
     }
 
     /// The parts that are not ready, each with its reason, in the order of their names.

@@ -116,11 +116,16 @@ impl Settings {
 
     /// Records that `key` is wrong for a reason that no type can say.
     pub fn mistake(&mut self, key: &str, reason: String) {
-        let variable = variable(key);
-        let reason = if self.env.contains_key(&variable) {
-            format!("{reason} (set by {variable})")
-        } else {
-            reason
+        let path_key = format!("{key}_file");
+        // That a secret is missing says nothing new when its file could not be read.
+        if self.mistakes.iter().any(|known| known.key == path_key) {
+            return;
+        }
+        let set_by =
+            [key, &path_key].map(variable).into_iter().find(|name| self.env.contains_key(name));
+        let reason = match set_by {
+            Some(variable) => format!("{reason} (set by {variable})"),
+            None => reason,
         };
         self.mistakes.push(Mistake { key: key.to_owned(), reason });
     }

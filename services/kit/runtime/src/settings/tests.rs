@@ -135,8 +135,15 @@ fn a_secret_comes_from_a_value_or_a_file() {
 
     let mut missing = env(&[("AUDITRELAY_API_TOKEN_FILE", "/nowhere/token")]);
     assert_eq!(missing.secret("api.token"), None);
-    let lines = lines(missing);
-    assert!(lines[0].contains("api.token_file: /nowhere/token: No such file"), "{lines:?}");
+    missing.mistake("api.token", "is needed".to_owned());
+    let said = lines(missing);
+    assert!(said[0].contains("api.token_file: /nowhere/token: No such file"), "{said:?}");
+    assert_eq!(said.len(), 1, "one mistake, one line: {said:?}");
+
+    let mut unusable = env(&[file]);
+    assert!(unusable.secret("api.token").is_some());
+    unusable.mistake("api.token", "not a token".to_owned());
+    assert!(lines(unusable)[0].ends_with("not a token (set by AUDITRELAY_API_TOKEN_FILE)"));
 }
 
 #[test]
