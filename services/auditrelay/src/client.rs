@@ -23,13 +23,20 @@ pub(crate) struct ServerArgs {
         long,
         env = "AUDITRELAY_URL",
         default_value = "http://127.0.0.1:8080",
-        value_name = "URL"
+        value_name = "URL",
+        value_parser = server_url
     )]
     pub(crate) url: Url,
 
     /// Read the token from this file instead of the environment
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<std::path::PathBuf>,
+}
+
+/// Where a server may be.
+pub(crate) fn server_url(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.ok_or("expected an http or https URL such as http://127.0.0.1:8080")
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -99,7 +106,8 @@ impl Client {
             std::fs::read_to_string(path).map_err(Failure::io(path.display().to_string()))?
         } else {
             let kept = || is_loopback(&args.url).then(|| system::kept_token(variable)).flatten();
-            std::env::var(variable).ok().or_else(kept).ok_or_else(|| {
+            let set = std::env::var(variable).ok().filter(|token| !token.trim().is_empty());
+            set.or_else(kept).ok_or_else(|| {
                 Failure::Usage(format!("set {variable}, or name a file with --token-file"))
             })?
         };
@@ -111,9 +119,6 @@ impl Client {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
             .map_err(|_| Failure::Usage("the token holds characters no token has".to_owned()))?;
         bearer.set_sensitive(true);
-        if !matches!(base.scheme(), "http" | "https") {
-            return Err(Failure::Usage(format!("{base}: expected an http or https URL")));
-        }
         Ok(Self { http: http_client(base)?, base: base.clone(), bearer })
     }
 

@@ -34,6 +34,38 @@ fn a_refusal_names_each_parameter() {
     );
 }
 
+fn refused(call: &str, status: u16, document: serde_json::Value) -> String {
+    let status = StatusCode::from_u16(status).unwrap();
+    Refusal { call: call.to_owned(), status, document }.to_string()
+}
+
+#[test]
+fn a_refusal_says_what_can_be_done() {
+    let at = |call: &str, status| refused(call, status, Value::Null);
+    assert!(at("GET /v1/replay-job", 401).contains("set AUDITRELAY_TOKEN "));
+    assert!(at("GET /v1/organizations", 401).contains("set AUDITRELAY_PLATFORM_TOKEN "));
+    assert!(at("POST /v1/audit-events", 404).contains("ingest does not listen there"));
+    assert!(!at("GET /v1/replay-job", 404).contains('\n'));
+}
+
+#[test]
+fn of_many_parameters_the_first_are_named() {
+    let parameters: Vec<Value> =
+        (0..13).map(|n| serde_json::json!({ "field": n.to_string(), "reason": "bad" })).collect();
+    let document = serde_json::json!({ "detail": "no", "invalid_parameters": parameters });
+    let said = refused("POST /v1/audit-events", 400, document);
+    assert_eq!(said.lines().count(), 12, "{said}");
+    assert!(said.ends_with("\n  9: bad\n  and 3 more"), "{said}");
+}
+
+#[test]
+fn only_http_urls_are_servers() {
+    assert!(super::server_url("https://audit.example").is_ok());
+    for bad in ["nonsense", "ftp://x", ""] {
+        assert!(super::server_url(bad).unwrap_err().contains("such as"), "{bad}");
+    }
+}
+
 #[tokio::test]
 async fn a_busy_server_gets_the_same_request_again() {
     let calls = Arc::new(AtomicUsize::new(0));

@@ -26,8 +26,12 @@ on this machine. Ctrl-C drains in order: http, sender, scheduler, broker.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DevArgs {
-    /// Where everything is kept [default: $`XDG_DATA_HOME`/auditrelay, or ./.auditrelay]
-    #[arg(long, value_name = "DIR")]
+    /// Where everything is kept
+    #[arg(
+        long,
+        value_name = "DIR",
+        help = "Where everything is kept [default: $XDG_DATA_HOME/auditrelay, or ./.auditrelay]"
+    )]
     data: Option<PathBuf>,
 
     /// Where the API and ingest listen

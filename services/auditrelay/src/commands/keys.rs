@@ -1,8 +1,10 @@
 //! `keys`: files with signing and sealing keys.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use auditrelay_model::{Clock, Timestamp};
 use auditrelay_runtime::clock::SystemClock;
 use auditrelay_runtime::ids;
@@ -75,7 +77,13 @@ fn generate(kind: Kind, file: &Path) -> Result<String, Failure> {
         Kind::Signing => fresh_signing_keys()?,
         Kind::Sealing => fresh_sealing_keys()?,
     };
-    files::create_private(file, &content).map_err(Failure::io(file.display().to_string()))?;
+    let name = file.display().to_string();
+    files::create_private(file, &content).map_err(|source| match source.kind() {
+        ErrorKind::AlreadyExists => {
+            Failure::io(format!("{name} is left alone (`keys rotate` adds a key to it)"))(source)
+        }
+        _ => Failure::io(name)(source),
+    })?;
     Ok(kid)
 }
 
@@ -87,12 +95,14 @@ fn rotate(kind: Kind, file: &Path) -> Result<String, Failure> {
     let random = SystemRandom::new();
     let content = match kind {
         Kind::Signing => {
-            let mut keys = KeySet::from_json(&text).map_err(anyhow::Error::from)?;
+            let mut keys =
+                KeySet::from_json(&text).with_context(|| format!("{name}: signing keys"))?;
             keys.rotate(&kid, &now.to_string(), &random).map_err(anyhow::Error::from)?;
             keys.to_json()
         }
         Kind::Sealing => {
-            let mut keys = SealingKeys::from_json(&text).map_err(anyhow::Error::from)?;
+            let mut keys =
+                SealingKeys::from_json(&text).with_context(|| format!("{name}: sealing keys"))?;
             keys.rotate(&kid, &random).map_err(anyhow::Error::from)?;
             keys.to_json()
         }

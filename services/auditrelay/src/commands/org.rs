@@ -22,7 +22,12 @@ The platform token is read from $AUDITRELAY_PLATFORM_TOKEN, or from --token-file
 
 /// What to do with organizations.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+// Also behind the action: `org list --url …`.
+#[command(
+    after_help = EXAMPLES,
+    mut_arg("url", |arg| arg.global(true)),
+    mut_arg("token_file", |arg| arg.global(true))
+)]
 pub(crate) struct OrgArgs {
     #[command(flatten)]
     server: ServerArgs,

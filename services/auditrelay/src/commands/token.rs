@@ -30,7 +30,12 @@ $AUDITRELAY_PLATFORM_TOKEN, or from --token-file.";
 
 /// What to do with tokens.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+// Also behind the action: `org list --url …`.
+#[command(
+    after_help = EXAMPLES,
+    mut_arg("url", |arg| arg.global(true)),
+    mut_arg("token_file", |arg| arg.global(true))
+)]
 pub(crate) struct TokenArgs {
     #[command(flatten)]
     server: ServerArgs,
