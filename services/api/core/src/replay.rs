@@ -32,7 +32,7 @@ pub fn parse_window(body: &[u8], now: Timestamp) -> Result<Window, Vec<Fault>> {
     Window::parse(start, end, now).map_err(|error| {
         vec![match error {
             WindowError::EndBeforeStart => {
-                Fault::body("end_at", Wrong::Invalid("must be after start_at"))
+                Fault::body("end_at", Wrong::Invalid("must not be before start_at"))
             }
             WindowError::StartOutsideRetention => Fault::body("start_at", OUTSIDE),
             WindowError::EndInFuture => {

@@ -133,7 +133,7 @@ pub(crate) async fn run(
     }
     let guard = process.telemetry(role.name())?;
     let context = Context::new(process.instance.clone());
-    let place = process.admin.to_string();
+    let place = format!("admin.listen {}", process.admin);
     admin::serve(process.admin, context.clone()).await.map_err(Failure::io(place))?;
     tracing::info!(service = role.name(), version = env!("CARGO_PKG_VERSION"), admin = %process.admin, "started");
     let grace = process.grace;

@@ -75,7 +75,7 @@ fn bad_windows_have_their_answers() {
     for text in ["\"9998-12-31T23:59:59Z\"", "\"9999-12-31T23:59:59Z\""] {
         assert_eq!(faults(ok, text), fault("end_at", OUTSIDE), "{text}");
     }
-    let after = Wrong::Invalid("must be after start_at");
+    let after = Wrong::Invalid("must not be before start_at");
     assert_eq!(faults(ok, "\"2026-06-14T00:00:00Z\""), fault("end_at", after));
     let old = "\"2026-06-08T11:54:00Z\"";
     assert_eq!(faults(old, ok), fault("start_at", OUTSIDE));
