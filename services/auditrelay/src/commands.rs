@@ -14,6 +14,8 @@ pub(crate) mod token;
 use std::future::Future;
 use std::process::ExitCode;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 
@@ -61,14 +63,27 @@ fn block_on(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<
     result
 }
 
-/// Resolves at Ctrl-C or SIGTERM.
-async fn interrupted() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
+/// Ctrl-C and SIGTERM, noticed from the moment this is made: whoever reads that a command is ready
+/// may end it at once.
+struct Interrupts {
+    terminate: Signal,
+    interrupt: Signal,
+}
 
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+impl Interrupts {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(Failure::io("signals"));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Resolves at the next of them.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use self::account::Account;
 use self::stage::Stage;
+use super::Interrupts;
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::output::{self, Output, Paint};
@@ -47,6 +48,7 @@ pub(crate) struct DemoArgs {}
 /// Runs the demo on a system of its own and tells how it went.
 pub(crate) async fn run(_args: DemoArgs, global: &Global) -> Result<ExitCode, Failure> {
     let began = Instant::now();
+    let mut interrupts = Interrupts::listen()?;
     let folder = tempfile::Builder::new()
         .prefix("auditrelay-demo-")
         .tempdir()
@@ -64,7 +66,7 @@ pub(crate) async fn run(_args: DemoArgs, global: &Global) -> Result<ExitCode, Fa
     stage.say("Starting every service in this process, with a broker of their own …");
     let system = plan.start().await?;
     stage.say(&format!("Ready after {} ms on {}", began.elapsed().as_millis(), system.url));
-    let told = tell(&system, stage, began).await;
+    let told = tell(&system, stage, began, &mut interrupts).await;
     let stopped = system.stop().await;
     guard.shutdown().await;
     drop(folder);
@@ -79,14 +81,19 @@ fn own_settings() -> Vec<(String, String)> {
 }
 
 /// The story, unless time is over or somebody ends it.
-async fn tell(system: &System, stage: Stage, began: Instant) -> Result<Account, Failure> {
+async fn tell(
+    system: &System,
+    stage: Stage,
+    began: Instant,
+    interrupts: &mut Interrupts,
+) -> Result<Account, Failure> {
     tokio::select! {
         account = story::play(system, stage) => account,
         () = tokio::time::sleep_until(began + DEADLINE) => Err(Failure::Other(anyhow::anyhow!(
             "the demo did not come to its end within {}", span::show(DEADLINE)
         ))),
         () = system.failed() => Err(Failure::Other(anyhow::anyhow!("a service has failed"))),
-        _ = super::interrupted() => Err(Failure::Other(anyhow::anyhow!("interrupted"))),
+        () = interrupts.next() => Err(Failure::Other(anyhow::anyhow!("interrupted"))),
     }
 }
 

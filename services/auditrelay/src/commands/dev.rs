@@ -54,16 +54,17 @@ pub(crate) async fn run(args: DevArgs, global: &Global) -> Result<ExitCode, Fail
     };
     let plan = Plan::new(options, &for_people(global))?;
     let guard = plan.process.telemetry("auditrelay")?;
+    let mut interrupts = super::Interrupts::listen()?;
     let system = plan.start().await?;
     tell(&system, &data, global.output);
     tokio::select! {
-        signal = super::interrupted() => signal.map_err(Failure::io("signals"))?,
+        () = interrupts.next() => {}
         () = system.failed() => output::note("a part has failed: stopping"),
     }
     output::note("stopping: http, sender, scheduler, broker (Ctrl-C again ends at once)");
     let stopped = tokio::select! {
         stopped = system.stop() => stopped,
-        _ = super::interrupted() => Stopped::Forced,
+        () = interrupts.next() => Stopped::Forced,
     };
     guard.shutdown().await;
     Ok(if stopped == Stopped::Clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -123,8 +123,9 @@ pub(crate) async fn run(args: ListenArgs, output: Output) -> Result<ExitCode, Fa
             Some(Connection::make(client, args.portal, &wanted).await?)
         }
     };
+    let mut interrupts = super::Interrupts::listen()?;
     output::note(&format!("listening on {endpoint} (Ctrl-C ends)"));
-    super::interrupted().await.map_err(Failure::io("signals"))?;
+    interrupts.next().await;
     // Unbound while it still listens: the last request must not meet a closed door.
     match connection {
         Some(connection) if args.remove => connection.remove().await,
