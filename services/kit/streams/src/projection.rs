@@ -74,10 +74,15 @@ impl<F: Fold> Shared<F> {
     /// Applies one message. A fact that cannot be read or cannot follow is reported and skipped:
     /// the state stays as it was.
     pub(crate) fn apply(&self, subject: &str, sequence: u64, payload: &[u8]) {
+        self.apply_ahead(subject, sequence, payload);
+        self.applied.send_modify(|applied| *applied = sequence.max(*applied));
+    }
+
+    /// Applies a key's last message before the follower has come to it.
+    fn apply_ahead(&self, subject: &str, sequence: u64, payload: &[u8]) {
         if let Err(error) = self.fold(subject, sequence, payload) {
             tracing::error!(stream = %F::STREAM, sequence, %error, "a stored fact was skipped");
         }
-        self.applied.send_modify(|applied| *applied = sequence.max(*applied));
     }
 
     fn fold(&self, subject: &str, sequence: u64, payload: &[u8]) -> Result<(), ReadError> {
@@ -132,7 +137,7 @@ impl<F: Fold> Projection<F> {
     pub async fn read(&self, key: &F::Key) -> Result<Versioned<F::State>, ReadError> {
         if let Some(last) = self.streams.last(F::STREAM, &F::subject(key)).await? {
             if F::LAST_IS_ENOUGH {
-                self.shared.apply_one(&last);
+                self.shared.apply_ahead(&last.subject, last.sequence, &last.payload);
             } else {
                 self.wait_for_key(key, last.sequence).await?;
             }
@@ -212,14 +217,6 @@ impl<F: Fold> Projection<F> {
             return Ok(());
         }
         self.wait_for(sequence, REQUEST_TIMEOUT).await
-    }
-}
-
-impl<F: Fold> Shared<F> {
-    fn apply_one(&self, stored: &crate::stored::Stored) {
-        if let Err(error) = self.fold(&stored.subject, stored.sequence, &stored.payload) {
-            tracing::error!(stream = %F::STREAM, sequence = stored.sequence, %error, "a stored fact was skipped");
-        }
     }
 }
 
