@@ -48,6 +48,7 @@ const DOORS: &[(&str, &[&str])] = &[
 /// What each crate of the kit may use of ours.
 const KIT: &[(&str, &[&str])] = &[
     ("auditrelay-model", &[]),
+    ("auditrelay-format", &["auditrelay-model"]),
     ("auditrelay-signing", &[]),
     ("auditrelay-broker", &[]),
     ("auditrelay-runtime", &["auditrelay-model"]),
@@ -238,7 +239,8 @@ fn place(package: &Package) -> String {
 
 fn is_pure(package: &Package) -> bool {
     let place = place(package);
-    place.ends_with("/core") || place == "services/kit/model" || place == "services/kit/signing"
+    let kit = ["services/kit/model", "services/kit/format", "services/kit/signing"];
+    place.ends_with("/core") || kit.contains(&place.as_str())
 }
 
 fn ours_used_by(package: &Package, in_tests: bool) -> Vec<String> {

@@ -4,12 +4,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use auditrelay_format::Vendor;
 use auditrelay_model::address::AddressPolicy;
 use auditrelay_model::backoff::Backoff;
 use auditrelay_runtime::settings::Settings;
 use auditrelay_signing::{KeySet, SealingKeys};
 use auditrelay_webhook_sender_core::batch::Caps;
-use auditrelay_webhook_sender_core::format::Vendor;
 use auditrelay_webhook_sender_core::lane::Policy;
 
 use crate::transport::TransportConfig;

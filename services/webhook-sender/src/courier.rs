@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use auditrelay_format::{Vendor, render, seal_line};
 use auditrelay_model::destination::Destination;
 use auditrelay_model::id::JobId;
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_runtime::telemetry::{link, trace_id, traceparent};
 use auditrelay_signing::SigningKey;
 use auditrelay_webhook_sender_core::batch::Batch;
-use auditrelay_webhook_sender_core::format::{Vendor, render, seal_line};
 use auditrelay_webhook_sender_core::lane::{Request, Tried};
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
 use bytes::Bytes;

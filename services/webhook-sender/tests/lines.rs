@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+use auditrelay_format::{Vendor, render, seal_line};
 use auditrelay_model::destination::LogFormat;
 use auditrelay_model::event::{Access, AuditEvent, Authorization, Detail};
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_signing::{KeySet, SystemRandom, line};
-use auditrelay_webhook_sender_core::format::{Vendor, render, seal_line};
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 

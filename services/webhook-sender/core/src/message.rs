@@ -1,6 +1,6 @@
 //! What is kept of a receiver's answer: a short printable text without our secret.
 
-use crate::format::is_unsafe;
+use auditrelay_model::text::is_unsafe;
 
 /// Longest text kept.
 pub const MESSAGE_BYTES_MAX: usize = 1024;

@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use auditrelay_model::Scope;
 use auditrelay_model::event::{AuditEvent, Detail};
+use auditrelay_model::text::is_unsafe;
 
-use super::text::{Header, boolean, is_unsafe, push, push_seconds};
-use super::{Vendor, product, severity};
+use crate::text::{Header, boolean, push, push_seconds};
+use crate::{Vendor, product, severity};
 
 /// Keys that only some kinds have stand in the methods of their kind's fields; every `key` call
 /// below is in the order of the alphabet.
-pub(super) fn write(out: &mut String, event: &AuditEvent, scope: Scope, vendor: &Vendor) {
+pub(crate) fn write(out: &mut String, event: &AuditEvent, scope: Scope, vendor: &Vendor) {
     out.push('{');
     write_act_to_version(out, event, scope, vendor);
     write_granted_to_principal(out, event, scope);

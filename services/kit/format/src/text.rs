@@ -9,13 +9,13 @@ const AUTHENTICATION_TYPE: &str = "AUTHENTICATION_TYPE_";
 const AUTHENTICATION_OUTCOME: &str = "AUTHENTICATION_OUTCOME_";
 
 /// The event's class and name as pieces: what is fixed, and what may need escaping.
-pub(super) struct Header<'a> {
-    pub(super) class: Piece<'a>,
-    pub(super) name: Piece<'a>,
+pub(crate) struct Header<'a> {
+    pub(crate) class: Piece<'a>,
+    pub(crate) name: Piece<'a>,
 }
 
 /// A text in two parts.
-pub(super) enum Piece<'a> {
+pub(crate) enum Piece<'a> {
     /// Written as it is.
     Fixed(&'static str),
     /// A prefix, then one of our own lower-case names in capitals.
@@ -25,7 +25,7 @@ pub(super) enum Piece<'a> {
 }
 
 impl<'a> Header<'a> {
-    pub(super) fn of(detail: &'a Detail) -> Self {
+    pub(crate) fn of(detail: &'a Detail) -> Self {
         match detail {
             Detail::Authentication(detail) => Self {
                 class: Piece::Capitals(AUTHENTICATION_TYPE, detail.method.name()),
@@ -44,7 +44,7 @@ impl<'a> Header<'a> {
 
 impl Piece<'_> {
     /// `escape` writes what came from a producer.
-    pub(super) fn write(&self, out: &mut String, escape: impl Fn(&mut String, &str)) {
+    pub(crate) fn write(&self, out: &mut String, escape: impl Fn(&mut String, &str)) {
         match self {
             Self::Fixed(text) => out.push_str(text),
             Self::Capitals(prefix, name) => {
@@ -60,32 +60,17 @@ impl Piece<'_> {
 }
 
 /// Seconds, in UTC: `2025-06-18T21:02:36Z`.
-pub(super) fn push_seconds(out: &mut String, at: Timestamp) {
+pub(crate) fn push_seconds(out: &mut String, at: Timestamp) {
     const SECOND: i64 = 1_000_000_000;
     let whole = at.nanos().div_euclid(SECOND).saturating_mul(SECOND);
     push(out, &Timestamp::from_nanos(whole));
 }
 
-pub(super) fn push(out: &mut String, value: &impl std::fmt::Display) {
+pub(crate) fn push(out: &mut String, value: &impl std::fmt::Display) {
     // Writing into a String cannot fail.
     let _ = write!(out, "{value}");
 }
 
-pub(super) const fn boolean(value: bool) -> &'static str {
+pub(crate) const fn boolean(value: bool) -> &'static str {
     if value { "true" } else { "false" }
-}
-
-/// Characters that could break a line, hide in it or turn its reading direction: C0 and C1
-/// controls, the line and paragraph separator, and the marks that steer bidirectional text.
-pub(crate) const fn is_unsafe(c: char) -> bool {
-    matches!(
-        c,
-        '\0'..='\x1f'
-            | '\x7f'..='\u{9f}'
-            | '\u{61c}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-    )
 }

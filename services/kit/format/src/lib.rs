@@ -16,8 +16,6 @@ mod cef;
 mod json;
 mod text;
 
-pub(crate) use text::is_unsafe;
-
 use auditrelay_model::Scope;
 use auditrelay_model::destination::LogFormat;
 use auditrelay_model::event::{

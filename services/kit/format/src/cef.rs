@@ -2,11 +2,12 @@
 
 use auditrelay_model::Scope;
 use auditrelay_model::event::{AuditEvent, Detail};
+use auditrelay_model::text::is_unsafe;
 
-use super::text::{Header, boolean, is_unsafe, push, push_seconds};
-use super::{Vendor, product, severity};
+use crate::text::{Header, boolean, push, push_seconds};
+use crate::{Vendor, product, severity};
 
-pub(super) fn write(out: &mut String, event: &AuditEvent, scope: Scope, vendor: &Vendor) {
+pub(crate) fn write(out: &mut String, event: &AuditEvent, scope: Scope, vendor: &Vendor) {
     push_seconds(out, event.ts);
     out.push_str(" konghq.com CEF:0|");
     escape_header(out, vendor.name());

@@ -7,6 +7,7 @@ use std::{env, fs};
 use auditrelay_model::Timestamp;
 use auditrelay_model::event::AuthenticationType;
 use auditrelay_model::id::{EventId, OrgId, PortalId};
+use auditrelay_model::text::is_unsafe;
 use proptest::prelude::*;
 
 use super::*;
@@ -27,8 +28,8 @@ fn lines_are_as_committed() {
             text.push_str(&seal_line(line, *format, SIGNATURE));
             text.push('\n');
         }
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join(format!("src/format/golden/{}.txt", format.name()));
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/golden/{}.txt", format.name()));
         if env::var_os("UPDATE").is_some() {
             fs::write(&path, &text).unwrap();
         }
@@ -128,7 +129,7 @@ proptest! {
         for format in LogFormat::ALL {
             for scope in [org(), portal()] {
                 let line = render(&event, scope, *format, &Vendor::default());
-                prop_assert!(!line.chars().any(text::is_unsafe), "{line:?}");
+                prop_assert!(!line.chars().any(is_unsafe), "{line:?}");
             }
         }
     }
@@ -207,9 +208,7 @@ fn parse_cef(line: &str) -> (Vec<String>, BTreeMap<String, String>) {
 }
 
 fn shown(text: &str) -> String {
-    text.chars()
-        .map(|c| if text::is_unsafe(c) && c != '\n' && c != '\r' { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if is_unsafe(c) && c != '\n' && c != '\r' { ' ' } else { c }).collect()
 }
 
 /// A value that looks like a key would be found before the real one.
