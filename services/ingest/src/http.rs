@@ -19,11 +19,10 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
-use futures::future::join_all;
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use crate::appender::{Appender, Failure, Stored};
+use crate::appender::{Appender, Stored};
 use crate::auth::{Producer, Producers};
 use crate::config::Config;
 use crate::quota::Gate;
@@ -38,7 +37,7 @@ mod unpack;
 pub(crate) use answer::not_reachable;
 use answer::{Accepted, failure, refusal};
 use media::{Encoding, Route};
-use unpack::{Unpackable, gunzip};
+use unpack::{Unpackable, unpack};
 
 /// Bodies up to this size are read where they arrive; larger ones are worth a thread change.
 const SMALL: usize = 64 * 1_024;
@@ -102,11 +101,7 @@ fn announced(body: &Body) -> usize {
 }
 
 impl Ingest {
-    /// Stores a request's events, all of them, or says why none or not all of them are stored.
-    ///
-    /// Events of several scopes are stored scope by scope. When one of the scopes fails the answer
-    /// is 503 although the others are stored: repeating the request stores those events again
-    /// unless it carries ids or an `Idempotency-Key`.
+    /// Stores a request's events, all of them, or says why none of them is.
     async fn take(&self, route: Route, request: Request) -> Result<Taken, Problem> {
         let began = Instant::now();
         let (head, body) = request.into_parts();
@@ -136,7 +131,9 @@ impl Ingest {
         let body = auditrelay_runtime::http::body(body, max, self.config.body_timeout).await?;
         let body = match encoding {
             Encoding::Identity => body,
-            Encoding::Gzip => self.unpacked(body, expected, &mut share).await?,
+            Encoding::Gzip | Encoding::Zstd => {
+                self.unpacked(body, encoding, expected, &mut share).await?
+            }
         };
         Ok((body, share))
     }
@@ -144,15 +141,16 @@ impl Ingest {
     async fn unpacked(
         &self,
         body: Bytes,
+        encoding: Encoding,
         counted: usize,
         share: &mut Share,
     ) -> Result<Bytes, Problem> {
         let limit = self.config.max_unpacked;
         let _one_of_few = self.room.unpacking().await?;
-        let unpacked = on_another_thread(move || gunzip(&body, limit)).await?;
+        let unpacked = on_another_thread(move || unpack(&body, encoding, limit)).await?;
         let unpacked = unpacked.map_err(|error| match error {
             Unpackable::Damaged => Problem::unreadable_body(),
-            Unpackable::TooLarge => Problem::payload_too_large(limit),
+            Unpackable::TooLarge(limit) => Problem::payload_too_large(limit),
         })?;
         self.room.add(share, unpacked.len().saturating_sub(counted)).await?;
         Ok(unpacked.into())
@@ -201,7 +199,7 @@ impl Ingest {
         if small { Ok(sort()) } else { on_another_thread(sort).await }
     }
 
-    /// Hands each scope's events to its writer and waits for all of them.
+    /// Hands the events of each scope over and waits until all of them are stored.
     async fn store(
         &self,
         admitted: Vec<Admitted>,
@@ -213,18 +211,14 @@ impl Ingest {
             kinds.count(&one.event);
         }
         let (places, scopes) = by_scope(admitted);
-        let appends = scopes
-            .into_iter()
-            .map(|(scope, events)| self.appender.append(scope, events, key.clone()));
-        let stored: Result<Vec<Stored>, Failure> = join_all(appends).await.into_iter().collect();
-        match stored {
+        match self.appender.append(scopes, key).await {
             Ok(stored) => {
                 let duplicates = stored.iter().map(|one| one.duplicates).sum();
                 self.telemetry.accepted(kinds, duplicates, began.elapsed());
                 Ok(Accepted::new(&in_order(&places, stored), duplicates))
             }
             Err(reason) => {
-                self.telemetry.failed(kinds, began.elapsed());
+                self.telemetry.failed(kinds, reason.name(), began.elapsed());
                 Err(failure(reason))
             }
         }

@@ -2,8 +2,9 @@
 //!
 //! Cast: [`http`] answers a request; it asks [`auth`] whose it is, lets the core
 //! (`auditrelay_ingest_core`) admit its events, and hands them to the [`appender`], where one
-//! writer per scope stores whatever waits as one record. [`room`] bounds what is held in memory,
-//! [`quota`] what comes in a second.
+//! writer per scope stores whatever waits as one record, and a request that needs several goes as a
+//! bundle. [`room`] bounds what is held in memory, [`quota`] what comes in a second; [`health`] says
+//! whether storing works.
 //!
 //! Invariants: a request is answered 202 only after the broker has all of its events on disk, and
 //! a request with anything wrong in it stores nothing. One record of a scope is on its way at any
@@ -13,6 +14,7 @@
 mod appender;
 mod auth;
 mod config;
+mod health;
 mod http;
 mod quota;
 mod room;

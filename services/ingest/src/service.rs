@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use crate::appender::Appender;
 use crate::auth::Producers;
 use crate::config::Config;
+use crate::health::Health;
 use crate::http::{self, Ingest};
 use crate::quota::Gate;
 use crate::room::Room;
@@ -20,6 +21,8 @@ use crate::telemetry::Telemetry;
 
 /// How often readiness is looked at again.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long the broker may take to answer a ping.
+const ANSWER: Duration = Duration::from_secs(2);
 /// How long the projection may take to catch up before it is asked again.
 const CATCH_UP: Duration = Duration::from_secs(5);
 
@@ -50,11 +53,18 @@ pub async fn router(config: Config, streams: Streams, context: Context) -> anyho
     let drain = &context.drain;
     let projection = Projection::<ConfigFold>::start(&streams, &drain.soft, &drain.tasks);
     context.readiness.set("ingest", Err("starting".to_owned()));
-    drain.spawn("ingest readiness", watch(streams.clone(), projection.clone(), context.clone()));
     let telemetry = Telemetry::new(&context.metrics);
+    let appender = Appender::new(&config, streams.clone(), &context, telemetry.clone());
+    let watch = Watch {
+        streams,
+        projection: projection.clone(),
+        health: appender.health(),
+        caught_up: false,
+    };
+    drain.spawn("ingest readiness", watch.run(context.clone()));
     let ingest = Ingest {
         producers: Producers::new(projection),
-        appender: Appender::new(&config, streams, &context, telemetry.clone()),
+        appender,
         room: Room::new(config.max_inflight, telemetry.inflight_bytes.clone()),
         gate: Gate::new(config.quotas, telemetry.clone()),
         clock: Arc::clone(&context.clock),
@@ -64,28 +74,45 @@ pub async fn router(config: Config, streams: Streams, context: Context) -> anyho
     Ok(auditrelay_runtime::http::layer(http::routes(ingest), "ingest"))
 }
 
-/// Ready once the streams are there and every token is known; not ready while the broker is away.
-async fn watch(streams: Streams, projection: Projection<ConfigFold>, context: Context) {
-    let (soft, readiness) = (&context.drain.soft, &context.readiness);
-    if !streams.wait_for(&[StreamName::Events, StreamName::Config], soft).await {
-        return;
-    }
-    let mut caught_up = false;
-    loop {
-        let state = if !streams.is_connected() {
-            Err("no connection to the broker".to_owned())
-        } else if caught_up {
-            Ok(())
-        } else {
-            let reached = projection.caught_up(CATCH_UP).await;
-            caught_up = reached.is_ok();
-            reached.map_err(|error| error.to_string())
-        };
-        readiness.set("ingest", state);
-        tokio::select! {
-            () = soft.cancelled() => break,
-            () = tokio::time::sleep(LOOK) => {}
+/// Ready once the streams are there and every token is known; not ready while the broker is away
+/// or does not store.
+struct Watch {
+    streams: Streams,
+    projection: Projection<ConfigFold>,
+    health: Health,
+    caught_up: bool,
+}
+
+impl Watch {
+    async fn run(mut self, context: Context) {
+        let (soft, readiness) = (&context.drain.soft, &context.readiness);
+        if !self.streams.wait_for(&[StreamName::Events, StreamName::Config], soft).await {
+            return;
         }
+        loop {
+            readiness.set("ingest", self.look().await);
+            tokio::select! {
+                () = soft.cancelled() => break,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+        readiness.set("ingest", Err("stopping".to_owned()));
     }
-    readiness.set("ingest", Err("stopping".to_owned()));
+
+    async fn look(&mut self) -> Result<(), String> {
+        if !self.streams.is_connected() {
+            return Err("no connection to the broker".to_owned());
+        }
+        if !self.caught_up {
+            let reached = self.projection.caught_up(CATCH_UP).await;
+            reached.map_err(|error| error.to_string())?;
+            self.caught_up = true;
+        }
+        // A broker that hangs keeps its connections.
+        match tokio::time::timeout(ANSWER, self.streams.flush()).await {
+            Ok(flushed) => flushed.map_err(|error| error.to_string())?,
+            Err(_) => return Err("the broker does not answer".to_owned()),
+        }
+        self.health.trouble().map_or(Ok(()), |trouble| Err(trouble.to_owned()))
+    }
 }

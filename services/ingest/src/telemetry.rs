@@ -29,8 +29,11 @@ pub(crate) struct Telemetry {
     publish_duration: Histogram,
     conflicts: Counter,
     retries: Counter,
+    bundle_duration: Histogram,
+    damaged_ends: Counter,
     id_conflicts: Counter,
     quota_refusals: Family<QuotaLabels, Counter>,
+    failures: Family<ReasonLabels, Counter>,
     pub(crate) quota_buckets: Gauge,
     pub(crate) inflight_bytes: Gauge,
 }
@@ -49,6 +52,11 @@ struct RuleLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct QuotaLabels {
     quota: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
 }
 
 /// How many events of each kind a request brings.
@@ -75,8 +83,11 @@ impl Telemetry {
             publish_duration: seconds(),
             conflicts: Counter::default(),
             retries: Counter::default(),
+            bundle_duration: seconds(),
+            damaged_ends: Counter::default(),
             id_conflicts: Counter::default(),
             quota_refusals: Family::default(),
+            failures: Family::default(),
             quota_buckets: Gauge::default(),
             inflight_bytes: Gauge::default(),
         };
@@ -114,10 +125,16 @@ impl Telemetry {
         add.register("ingest_append_conflicts", help, self.conflicts.clone());
         let help = "Appends tried again because the broker did not answer";
         add.register("ingest_append_retries", help, self.retries.clone());
+        let help = "Time of storing requests that need several records";
+        add.register("ingest_bundle_duration_seconds", help, self.bundle_duration.clone());
+        let help = "Last messages of scopes that are no record, or not as they were stored";
+        add.register("ingest_damaged_ends", help, self.damaged_ends.clone());
         let help = "Repeated event ids whose event says something else than the stored one";
         add.register("ingest_id_conflicts", help, self.id_conflicts.clone());
         let help = "Requests answered 429, by the quota that made them wait longest";
         add.register("ingest_quota_refusals", help, self.quota_refusals.clone());
+        let help = "Requests that were not stored, by the reason";
+        add.register("ingest_failures", help, self.failures.clone());
         let help = "Token buckets that are remembered because they are not full";
         add.register("ingest_quota_buckets", help, self.quota_buckets.clone());
         let help = "Bytes of requests held in memory, as counted against ingest.max_inflight";
@@ -133,8 +150,9 @@ impl Telemetry {
     }
 
     /// A request's events could not be stored, as far as anybody knows.
-    pub(crate) fn failed(&self, kinds: Kinds, took: Duration) {
+    pub(crate) fn failed(&self, kinds: Kinds, reason: &'static str, took: Duration) {
         self.count(kinds, "failed");
+        self.failures.get_or_create(&ReasonLabels { reason }).inc();
         self.request_duration.observe(took.as_secs_f64());
     }
 
@@ -158,10 +176,10 @@ impl Telemetry {
     }
 
     /// Events came under the ids of others; what was stored first is kept.
-    pub(crate) fn contradicted(&self, scope: Scope, events: usize) {
+    pub(crate) fn contradicted(&self, events: usize) {
         if events > 0 {
             self.id_conflicts.inc_by(events as u64);
-            tracing::warn!(%scope, events, "repeated ids with other contents: the first ones are kept");
+            tracing::warn!(events, "repeated ids with other contents: the first ones are kept");
         }
     }
 
@@ -210,6 +228,32 @@ impl Telemetry {
     pub(crate) fn unanswered(&self, scope: Scope, reason: &str) {
         self.retries.inc();
         tracing::debug!(%scope, reason, "record not acknowledged");
+    }
+
+    /// A request that needed several records was stored.
+    pub(crate) fn bundled(&self, took: Duration) {
+        self.bundle_duration.observe(took.as_secs_f64());
+    }
+
+    /// The broker did not answer a bundle.
+    pub(crate) fn bundle_unanswered(&self, reason: &str) {
+        self.retries.inc();
+        tracing::debug!(reason, "bundle not acknowledged");
+    }
+
+    /// A bundle is given up.
+    pub(crate) fn bundle_given_up(scopes: usize, reason: &str) {
+        tracing::warn!(scopes, reason, "bundle not stored: its request is answered 503");
+    }
+
+    /// The last message of a scope cannot be read; its headers may still tell where it stands.
+    pub(crate) fn damaged(&self, scope: Scope, sequence: u64, chained: bool) {
+        self.damaged_ends.inc();
+        if chained {
+            tracing::error!(%scope, sequence, "the scope's last record is damaged: the next one goes on behind it");
+        } else {
+            tracing::error!(%scope, sequence, "the scope's last message cannot be read: a new epoch begins behind it");
+        }
     }
 
     /// A record is given up.

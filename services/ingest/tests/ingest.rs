@@ -11,14 +11,23 @@ mod access;
 #[path = "ingest/bodies.rs"]
 mod bodies;
 #[cfg(test)]
+#[path = "ingest/bundles.rs"]
+mod bundles;
+#[cfg(test)]
 #[path = "ingest/chain.rs"]
 mod chain;
+#[cfg(test)]
+#[path = "ingest/damage.rs"]
+mod damage;
 #[cfg(test)]
 #[path = "ingest/duplicates.rs"]
 mod duplicates;
 #[cfg(test)]
 #[path = "ingest/formats.rs"]
 mod formats;
+#[cfg(test)]
+#[path = "ingest/pressure.rs"]
+mod pressure;
 #[cfg(test)]
 #[path = "ingest/quotas.rs"]
 mod quotas;

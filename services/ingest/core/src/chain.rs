@@ -29,9 +29,38 @@ impl Tip {
     }
 }
 
-/// The stream sequence that a chain's next append is conditional on: 0 for a chain without records.
-pub fn expected_sequence(tip: Option<&Tip>) -> u64 {
-    tip.map_or(0, |tip| tip.sequence)
+/// Where a scope's log ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Nothing is stored.
+    Nothing,
+    /// With a record.
+    At(Tip),
+    /// With a message of which nobody can tell what it is: the next record begins an epoch, so
+    /// that everybody sees where the chain was cut.
+    Unreadable {
+        /// Its stream sequence.
+        sequence: u64,
+    },
+}
+
+impl End {
+    /// The record to number behind, if there is one.
+    pub const fn tip(&self) -> Option<&Tip> {
+        match self {
+            Self::At(tip) => Some(tip),
+            Self::Nothing | Self::Unreadable { .. } => None,
+        }
+    }
+
+    /// The stream sequence that the next append is conditional on: 0 for a log without records.
+    pub const fn expected_sequence(&self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::At(tip) => tip.sequence,
+            Self::Unreadable { sequence } => *sequence,
+        }
+    }
 }
 
 /// Numbers `record` behind `tip`; again, when another writer was first. The same tip always gives
@@ -82,8 +111,8 @@ pub enum Resolution {
 }
 
 /// Compares the record that was to be stored with the chain's last record.
-pub fn resolve(record: RecordId, last: Option<&Record>) -> Resolution {
-    if last.is_some_and(|last| last.id == record) { Resolution::Stored } else { Resolution::Behind }
+pub fn resolve(record: RecordId, last: Option<RecordId>) -> Resolution {
+    if last == Some(record) { Resolution::Stored } else { Resolution::Behind }
 }
 
 /// Whether the broker's answer speaks of an earlier attempt: it dropped this one as a repetition

@@ -4,11 +4,12 @@
 //! Pure: no I/O, no clock, no randomness. The cast, in the order an event meets it:
 //! [`request`] reads a body, in whichever format, into [`draft::Draft`]s (syntax), [`admit`] turns each draft into an
 //! event or into [`rejection::Rejection`]s (schema and meaning), [`recent`] knows what was stored
-//! a moment ago (duplicates), [`record`] packs waiting events into records (the group commit),
-//! [`chain`] gives a record its number behind the scope's last one. Beside them, [`quota`] says who
+//! a moment ago (duplicates), [`record`] packs waiting requests into records (the group commit),
+//! [`bundle`] spreads one over several, [`chain`] gives a record its number behind the scope's last one. Beside them, [`quota`] says who
 //! sends too much.
 
 pub mod admit;
+pub mod bundle;
 pub mod chain;
 pub mod draft;
 mod format;

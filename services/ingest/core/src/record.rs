@@ -1,9 +1,10 @@
 //! Packing: what waits in a scope is stored together.
 //!
 //! While one record is on its way to the broker, requests gather in the [`Backlog`]; the next
-//! record takes as many of their events as fit. This is the group commit: nobody waits for
-//! company, and under load one write is shared by many requests. A request is done when its last
-//! event is stored. A request with an idempotency key has its records to itself.
+//! record takes as many of them as fit, each whole: no request is ever half stored. This is the
+//! group commit: nobody waits for company, and under load one write is shared by many requests. A
+//! request with an idempotency key has its record to itself; one that no record can hold does not
+//! come here (see [`crate::bundle`]).
 
 use std::collections::{HashMap, VecDeque};
 
@@ -16,6 +17,7 @@ use crate::recent::{Fingerprint, Recent};
 
 mod submission;
 
+pub(crate) use submission::KeyMet;
 pub use submission::{Entry, Outcome, Submission};
 
 /// The requests of a scope that are not stored yet; first come, first stored.
@@ -35,7 +37,7 @@ pub struct Taken<T> {
 }
 
 impl<T> Backlog<T> {
-    /// An empty backlog, whose records have at most `max_record_bytes` of events; an event that is
+    /// An empty backlog, whose records have at most `max_record_bytes` of events; a request that is
     /// larger than that has a record to itself.
     pub const fn new(max_record_bytes: usize) -> Self {
         Self { submissions: VecDeque::new(), max_record_bytes }
@@ -61,12 +63,12 @@ impl<T> Backlog<T> {
         self.submissions.drain(..).map(Submission::into_ticket).collect()
     }
 
-    /// Takes as many events as one record may hold.
+    /// Takes as many requests as one record may hold; each of them whole.
     pub fn take(&mut self, recent: &Recent) -> Taken<T> {
         let mut answered = Vec::new();
         let mut load = Load::new();
         while let Some(mut submission) = self.submissions.pop_front() {
-            if !load.has_room_for(&submission) {
+            if !load.has_room_for(&submission, recent, self.max_record_bytes) {
                 self.submissions.push_front(submission);
                 break;
             }
@@ -74,17 +76,11 @@ impl<T> Backlog<T> {
                 answered.push(submission.end());
                 continue;
             }
-            let (count, tied) = load.fill(&mut submission, recent, self.max_record_bytes);
-            if count == 0 && !tied && submission.is_done() {
+            let (count, tied) = load.fill(&mut submission, recent);
+            if count == 0 && !tied {
                 answered.push(submission.end());
-            } else if count == 0 && !tied {
-                self.submissions.push_front(submission);
-                break;
             } else {
                 load.parts.push(Part { submission, count });
-            }
-            if load.is_closed() {
-                break;
             }
         }
         Taken { answered, load: (!load.parts.is_empty()).then_some(load) }
@@ -134,43 +130,35 @@ impl<T> Load<T> {
         self.key().is_some() || !self.supplied.is_empty()
     }
 
-    fn has_room_for(&self, submission: &Submission<T>) -> bool {
-        self.parts.is_empty() || (self.key().is_none() && submission.key().is_none())
+    /// A request with a key has its record to itself; others share one as long as they fit.
+    fn has_room_for(&self, submission: &Submission<T>, recent: &Recent, max_bytes: usize) -> bool {
+        if self.parts.is_empty() {
+            return true;
+        }
+        let fresh = submission.entries().iter().filter(|entry| !entry.is_known(recent));
+        let bytes: usize = fresh.map(|entry| entry.bytes).sum();
+        self.key().is_none() && submission.key().is_none() && self.bytes + bytes <= max_bytes
     }
 
-    /// A record with a key, and one that cannot take its last submission whole, takes no more.
-    fn is_closed(&self) -> bool {
-        let last_waits = self.parts.last().is_some_and(|part| !part.submission.is_done());
-        self.key().is_some() || last_waits
-    }
-
-    /// Moves events over while they fit. Says how many, and whether some were left out because
+    /// Moves the submission's events over. Says how many, and whether some were left out because
     /// this very load has them already.
-    fn fill(
-        &mut self,
-        submission: &mut Submission<T>,
-        recent: &Recent,
-        max_bytes: usize,
-    ) -> (usize, bool) {
+    fn fill(&mut self, submission: &mut Submission<T>, recent: &Recent) -> (usize, bool) {
         let (mut count, mut tied) = (0, false);
-        while let Some(entry) = submission.next() {
+        for entry in submission.take_entries() {
             let id = entry.event.id;
             let mine = self.supplied.get(&id).copied();
             if entry.supplied_id && (recent.knows(id) || mine.is_some()) {
                 let differs = mine.is_some_and(|mine| mine != Fingerprint::of(&entry.event));
-                let differs = differs || recent.contradicts(&entry.event);
                 tied |= mine.is_some();
-                submission.skip(differs);
-            } else if !self.events.is_empty() && self.bytes + entry.bytes > max_bytes {
-                break;
-            } else if let Some(entry) = submission.pop() {
-                if entry.supplied_id {
-                    self.supplied.insert(id, Fingerprint::of(&entry.event));
-                }
-                self.bytes += entry.bytes;
-                self.events.push(entry.event);
-                count += 1;
+                submission.count_duplicate(differs || recent.contradicts(&entry.event));
+                continue;
             }
+            if entry.supplied_id {
+                self.supplied.insert(id, Fingerprint::of(&entry.event));
+            }
+            self.bytes += entry.bytes;
+            self.events.push(entry.event);
+            count += 1;
         }
         (count, tied)
     }
@@ -181,30 +169,26 @@ impl<T> Load<T> {
     pub fn withdraw(&mut self, record: &mut Record, recent: &Recent) {
         let mut events = std::mem::take(&mut record.events).into_iter();
         for part in &mut self.parts {
-            let mine: Vec<AuditEvent> = events.by_ref().take(part.count).collect();
-            let known = part.submission.meet_key_late(recent, mine.len());
+            let mine = events.by_ref().take(part.count);
+            if part.submission.meet_key(recent) {
+                mine.for_each(drop);
+                part.count = 0;
+                continue;
+            }
             let supplied = &self.supplied;
-            let fresh = mine
-                .into_iter()
-                .skip(known)
-                .filter(|event| !(supplied.contains_key(&event.id) && recent.knows(event.id)));
             let before = record.events.len();
-            record.events.extend(fresh);
+            record.events.extend(
+                mine.filter(|event| !(supplied.contains_key(&event.id) && recent.knows(event.id))),
+            );
             let count = record.events.len() - before;
             part.submission.count_duplicates(part.count - count);
             part.count = count;
         }
     }
 
-    /// The record is stored (or nothing was left of it): remembers what may be repeated, puts what
-    /// is left of the last submission back in line and returns the submissions that are complete.
-    pub fn stored(
-        self,
-        record: &Record,
-        backlog: &mut Backlog<T>,
-        recent: &mut Recent,
-        now: Timestamp,
-    ) -> Vec<(T, Outcome)> {
+    /// The record is stored (or nothing was left of it): remembers what may be repeated and returns
+    /// what became of the submissions.
+    pub fn stored(self, record: &Record, recent: &mut Recent, now: Timestamp) -> Vec<(T, Outcome)> {
         recent.forget(now);
         match self.key() {
             Some(key) if !record.events.is_empty() => {
@@ -215,16 +199,7 @@ impl<T> Load<T> {
         for (id, fingerprint) in &self.supplied {
             recent.remember(now, *id, *fingerprint);
         }
-        let mut done = Vec::new();
-        for Part { mut submission, .. } in self.parts {
-            if submission.is_done() {
-                done.push(submission.end());
-            } else {
-                submission.go_on();
-                backlog.submissions.push_front(submission);
-            }
-        }
-        done
+        self.parts.into_iter().map(|part| part.submission.end()).collect()
     }
 
     /// The record could not be stored, as far as anybody knows: the tickets of all who waited.

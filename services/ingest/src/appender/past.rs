@@ -84,7 +84,7 @@ impl Past {
             for _ in 0..LOOK_BACK {
                 let sequence = next.filter(|sequence| *sequence <= tip.sequence);
                 let Some(sequence) = sequence else { break };
-                let stored = streams.next_record(scope, sequence).await?;
+                let stored = streams.next_readable_record(scope, sequence).await?;
                 next = stored.map(|stored| {
                     self.recent.learn(now, &stored.record);
                     stored.sequence + 1

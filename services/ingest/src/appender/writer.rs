@@ -7,44 +7,40 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auditrelay_ingest_core::chain::{self, Resolution, Tip};
+use auditrelay_ingest_core::chain::{self, End, Resolution};
 use auditrelay_ingest_core::record::{Backlog, Load, Outcome, Submission};
 use auditrelay_model::Scope;
 use auditrelay_model::backoff::Backoff;
 use auditrelay_model::id::RecordId;
 use auditrelay_model::record::Record;
 use auditrelay_runtime::ids;
-use auditrelay_streams::{AppendError, Appended, ReadError};
-use tokio::sync::mpsc;
+use auditrelay_streams::{AppendError, ReadError};
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use super::past::Past;
+use super::line::Line;
 use super::{Failure, Job, Shared, Ticket};
 use crate::telemetry::Telemetry;
 
 /// A writer without work ends after this long.
 const IDLE: Duration = Duration::from_mins(1);
 /// Between two attempts while the broker does not answer.
-const BACKOFF: Backoff = Backoff { min: Duration::from_millis(50), max: Duration::from_secs(1) };
+pub(super) const BACKOFF: Backoff =
+    Backoff { min: Duration::from_millis(50), max: Duration::from_secs(1) };
 /// A cluster's leader refuses an append while another is on its way: its end shows in a moment.
-const IN_FLIGHT: Duration = Duration::from_millis(5);
+pub(super) const IN_FLIGHT: Duration = Duration::from_millis(5);
 
 pub(super) struct Writer {
     scope: Scope,
     shared: Arc<Shared>,
     jobs: mpsc::Receiver<Job>,
     backlog: Backlog<Ticket>,
-    chain: Chain,
-    past: Past,
+    line: Arc<Mutex<Line>>,
     /// Of the jobs taken in so far.
     last_deadline: Instant,
-}
-
-/// What is known of the scope's chain.
-enum Chain {
-    Unknown,
-    Known(Option<Tip>),
+    /// A request came that may be a repetition.
+    repeatable: bool,
 }
 
 /// What came of a record.
@@ -54,26 +50,36 @@ enum Fate {
 }
 
 impl Writer {
-    pub(super) fn new(scope: Scope, shared: Arc<Shared>, jobs: mpsc::Receiver<Job>) -> Self {
+    pub(super) fn new(
+        scope: Scope,
+        shared: Arc<Shared>,
+        jobs: mpsc::Receiver<Job>,
+        line: Arc<Mutex<Line>>,
+    ) -> Self {
         Self {
             scope,
             jobs,
             backlog: Backlog::new(shared.max_record),
-            chain: Chain::Unknown,
-            past: Past::new(shared.duplicate_window),
+            line,
             last_deadline: Instant::now(),
+            repeatable: false,
             shared,
         }
     }
 
     /// Works until there is nothing to do.
     pub(super) async fn run(mut self) {
+        let line = Arc::clone(&self.line);
         while self.work_came().await {
+            let mut line = line.lock().await;
             while let Ok(job) = self.jobs.try_recv() {
                 self.take_in(job);
             }
-            match self.prepare().await {
-                Ok(tip) => self.write_once(tip).await,
+            if self.repeatable {
+                line.past.is_needed();
+            }
+            match self.prepare(&mut line).await {
+                Ok(end) => self.write_once(&mut line, end).await,
                 Err(reason) => self.give_up_all(&reason),
             }
         }
@@ -100,40 +106,23 @@ impl Writer {
     }
 
     fn take_in(&mut self, Job { entries, key, ticket }: Job) {
-        if key.is_some() || entries.iter().any(|entry| entry.supplied_id) {
-            self.past.is_needed();
-        }
+        self.repeatable |= key.is_some() || entries.iter().any(|entry| entry.supplied_id);
         self.last_deadline = self.last_deadline.max(ticket.deadline);
         self.backlog.push(Submission::new(ticket, key, entries));
     }
 
-    /// Makes sure that the chain's end is known and, if a request may be a repetition, the scope's
-    /// recent past.
-    async fn prepare(&mut self) -> Result<Option<Tip>, String> {
+    /// Looks at the line until it is known.
+    async fn prepare(&mut self, line: &mut Line) -> Result<End, String> {
         let mut failures = 0;
         loop {
-            match self.look().await {
-                Ok(tip) => return Ok(tip),
+            match line.look(&self.shared).await {
+                Ok(end) => return Ok(end),
                 Err(error) => {
                     failures += 1;
                     self.pause(failures).await.map_err(|()| error.to_string())?;
                 }
             }
         }
-    }
-
-    async fn look(&mut self) -> Result<Option<Tip>, ReadError> {
-        let tip = match self.chain {
-            Chain::Known(tip) => tip,
-            Chain::Unknown => {
-                let last = self.shared.streams.last_record(self.scope).await?;
-                last.map(|last| Tip::of(&last.record, last.digest, last.sequence))
-            }
-        };
-        self.chain = Chain::Known(tip);
-        let (streams, now) = (&self.shared.streams, self.shared.clock.now());
-        self.past.learn(streams, self.scope, tip.as_ref(), now).await?;
-        Ok(tip)
     }
 
     /// Waits before the next attempt, unless nobody waits any longer.
@@ -147,10 +136,10 @@ impl Writer {
     }
 
     /// Stores one record of what waits.
-    async fn write_once(&mut self, tip: Option<Tip>) {
+    async fn write_once(&mut self, line: &mut Line, end: End) {
         // Whoever was answered 503 will come again: storing that too would only make duplicates.
         self.backlog.retain(|ticket| !ticket.reply.is_closed());
-        let taken = self.backlog.take(&self.past.recent);
+        let taken = self.backlog.take(&line.past.recent);
         answer(taken.answered);
         let Some(mut load) = taken.load else { return };
         let mut record = self.record(&mut load);
@@ -159,15 +148,16 @@ impl Writer {
             Telemetry::publish_span(&record, &tickets.collect::<Vec<_>>())
         };
         let (events, bytes, began) = (record.events.len(), load.bytes(), Instant::now());
-        match self.append(&mut record, &mut load, tip).instrument(span.clone()).await {
+        match self.append(line, &mut record, &mut load, end).instrument(span.clone()).await {
             Fate::Stored => {
+                self.shared.health.worked();
                 self.shared.telemetry.stored(events, bytes, began.elapsed());
                 let now = self.shared.clock.now();
-                answer(load.stored(&record, &mut self.backlog, &mut self.past.recent, now));
+                answer(load.stored(&record, &mut line.past.recent, now));
             }
             Fate::Failed(failure, reason) => {
-                self.chain = Chain::Unknown;
-                self.past.is_unknown();
+                line.is_unknown();
+                self.shared.health.failed(failure);
                 Telemetry::given_up(&span, self.scope, events, &reason);
                 refuse(load.give_up(), failure);
             }
@@ -184,23 +174,24 @@ impl Writer {
     /// Appends the record until it is stored or nobody waits any longer.
     async fn append(
         &mut self,
+        line: &mut Line,
         record: &mut Record,
         load: &mut Load<Ticket>,
-        mut tip: Option<Tip>,
+        mut end: End,
     ) -> Fate {
         let mut failures = 0;
         loop {
-            chain::number_behind(tip.as_ref(), record);
-            let expected = chain::expected_sequence(tip.as_ref());
+            chain::number_behind(end.tip(), record);
+            let expected = end.expected_sequence();
             let error = match self.shared.streams.append_record(record, expected).await {
                 Ok(appended) => {
-                    self.went_on(record, expected, appended);
+                    line.went_on(record, end, appended);
                     return Fate::Stored;
                 }
-                Err(AppendError::Conflict) => match self.meet(record, load, tip).await {
+                Err(AppendError::Conflict) => match self.meet(line, record, load, end).await {
                     Ok(Met::Stored) => return Fate::Stored,
                     Ok(Met::Behind(now)) => {
-                        tip = now;
+                        end = now;
                         // Every conflict means that somebody got on: no back-off, but an end.
                         if Instant::now() < self.last_deadline {
                             continue;
@@ -226,46 +217,34 @@ impl Writer {
         }
     }
 
-    /// The broker has the record.
-    fn went_on(&mut self, record: &Record, expected: u64, appended: Appended) {
-        if chain::is_earlier_attempt(appended.sequence, expected) {
-            self.chain = Chain::Unknown;
-            return;
-        }
-        let tip = Tip::of(record, appended.digest, appended.sequence);
-        self.past.goes_on(expected, &tip);
-        self.chain = Chain::Known(Some(tip));
-    }
-
     /// Somebody appended: this writer's own earlier attempt, or another writer.
     async fn meet(
         &mut self,
+        line: &mut Line,
         record: &mut Record,
         load: &mut Load<Ticket>,
-        seen: Option<Tip>,
+        before: End,
     ) -> Result<Met, ReadError> {
         self.shared.telemetry.conflict();
-        let last = self.shared.streams.last_record(self.scope).await?;
-        let tip = last.as_ref().map(|last| Tip::of(&last.record, last.digest, last.sequence));
-        self.chain = Chain::Known(tip);
-        match chain::resolve(record.id, last.as_ref().map(|last| &last.record)) {
+        let seen = line.look_again(&self.shared).await?;
+        match chain::resolve(record.id, seen.last) {
             Resolution::Stored => return Ok(Met::Stored),
-            Resolution::Behind if tip == seen => tokio::time::sleep(IN_FLIGHT).await,
+            Resolution::Behind if seen.end == before => tokio::time::sleep(IN_FLIGHT).await,
             Resolution::Behind => {}
         }
         if load.is_repeatable() {
-            let (streams, now) = (&self.shared.streams, self.shared.clock.now());
-            self.past.learn(streams, self.scope, tip.as_ref(), now).await?;
-            load.withdraw(record, &self.past.recent);
+            line.learn(&self.shared, seen.end).await?;
+            load.withdraw(record, &line.past.recent);
             if record.events.is_empty() {
                 return Ok(Met::Stored);
             }
         }
-        Ok(Met::Behind(tip))
+        Ok(Met::Behind(seen.end))
     }
 
     /// The broker cannot be read and nobody waits any longer.
     fn give_up_all(&mut self, reason: &str) {
+        self.shared.health.failed(Failure::Unavailable);
         let tickets = self.backlog.give_up();
         Telemetry::given_up(&Span::none(), self.scope, tickets.len(), reason);
         refuse(tickets, Failure::Unavailable);
@@ -277,7 +256,7 @@ enum Met {
     /// Its own record, or all of its events in others' records.
     Stored,
     /// Another end of the chain.
-    Behind(Option<Tip>),
+    Behind(End),
 }
 
 fn answer(answers: Vec<(Ticket, Outcome)>) {

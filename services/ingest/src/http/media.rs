@@ -3,7 +3,7 @@
 use auditrelay_ingest_core::request::Media;
 use auditrelay_runtime::problem::{InvalidParameter, Problem, Rule};
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const MAX_KEY: usize = 255;
@@ -14,6 +14,7 @@ const CE_SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
 pub(super) enum Encoding {
     Identity,
     Gzip,
+    Zstd,
 }
 
 /// What can be posted where.
@@ -70,7 +71,8 @@ pub(super) fn of(route: Route, headers: &HeaderMap) -> Result<(Media, Encoding),
     };
     media.zip(encoding).ok_or_else(|| {
         let accept_post = HeaderName::from_static("accept-post");
-        Problem::unsupported_media_type().with(accept_post, route.accepted())
+        let problem = Problem::unsupported_media_type().with(accept_post, route.accepted());
+        problem.with(ACCEPT_ENCODING, "gzip, zstd, identity")
     })
 }
 
@@ -139,6 +141,7 @@ fn encoding(value: &str) -> Option<Encoding> {
     match value.to_ascii_lowercase().as_str() {
         "identity" => Some(Encoding::Identity),
         "gzip" | "x-gzip" => Some(Encoding::Gzip),
+        "zstd" => Some(Encoding::Zstd),
         _ => None,
     }
 }
@@ -170,6 +173,8 @@ mod tests {
             let read = of(Route::AuditEvents, &headers(&[("content-type", value)])).unwrap();
             assert_eq!(read, (media, Encoding::Identity), "{value}");
         }
+        let zstd = headers(&[("content-type", "application/json"), ("content-encoding", "zstd")]);
+        assert_eq!(of(Route::AuditEvents, &zstd).unwrap(), (Media::Json, Encoding::Zstd));
         let gzip = headers(&[("content-type", "application/json"), ("content-encoding", "GZIP")]);
         assert_eq!(of(Route::AuditEvents, &gzip).unwrap(), (Media::Json, Encoding::Gzip));
         assert_eq!(of(Route::HttpLog, &gzip).unwrap(), (Media::HttpLog, Encoding::Gzip));
@@ -206,13 +211,14 @@ mod tests {
             &[json, ("content-encoding", "gzip"), ("content-encoding", "gzip")],
             &[json, ("content-encoding", "br")],
             &[json, ("content-encoding", "deflate")],
-            &[json, ("content-encoding", "zstd")],
+            &[json, ("content-encoding", "zstd, gzip")],
             &[json, ("content-encoding", "foo")],
             &[json, ("content-encoding", "")],
         ] {
             let problem = of(Route::AuditEvents, &headers(wrong)).unwrap_err();
             assert_eq!(problem.status, http::StatusCode::UNSUPPORTED_MEDIA_TYPE, "{wrong:?}");
             assert!(problem.headers.contains_key("accept-post"));
+            assert_eq!(problem.headers["accept-encoding"], "gzip, zstd, identity");
         }
     }
 

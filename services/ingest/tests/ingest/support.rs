@@ -21,6 +21,7 @@ use auditrelay_streams::{
 };
 use reqwest::{Response, StatusCode};
 use sha2::{Digest, Sha256};
+use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -40,13 +41,18 @@ pub(crate) struct World {
 impl World {
     /// A fresh broker with an organization that has a producer's and a viewer's token.
     pub(crate) async fn new() -> Self {
-        let store = tempfile::tempdir().unwrap();
+        Self::on(tempfile::tempdir().unwrap(), -1).await
+    }
+
+    /// The same with its store in a folder, and so many bytes for events.
+    pub(crate) async fn on(store: tempfile::TempDir, max_bytes: i64) -> Self {
         let binary = find_or_provide().await.unwrap();
         let broker = Broker::start(&binary, BrokerOptions::new(store.path())).await.unwrap();
         let options = broker.same_again();
-        let streams = dial(&broker).await;
+        let streams = dial(broker.url()).await;
         for name in [StreamName::Events, StreamName::Config] {
-            streams.create_stream(&spec(name)).await.unwrap();
+            let max_bytes = if name == StreamName::Events { max_bytes } else { -1 };
+            streams.create_stream(&StreamSpec { max_bytes, ..spec(name) }).await.unwrap();
         }
         let stop = CancellationToken::new();
         let config = Projection::start(&streams, &stop, &TaskTracker::new());
@@ -120,19 +126,16 @@ impl World {
 
     /// The same, configured otherwise.
     pub(crate) async fn instance_with(&self, config: Config) -> Instance {
-        let streams = dial(self.broker.as_ref().unwrap()).await;
-        let config = Config {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            publish_deadline: Duration::from_secs(3),
-            ..config
-        };
-        let context = Context::new("test".to_owned());
-        let address = start(config, streams, context.clone()).await.unwrap().address;
-        let instance = Instance { address, context, http: reqwest::Client::new() };
-        while !instance.context.readiness.missing().is_empty() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        instance
+        launch(self.broker.as_ref().unwrap().url(), config).await
+    }
+
+    /// An instance that can be killed: what it does ends at once, whatever it is at.
+    pub(crate) async fn mortal(&self) -> (Instance, Runtime) {
+        let mut runtime = Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
+        let url = self.broker.as_ref().unwrap().url();
+        let instance = runtime.spawn(launch(url, Config::default())).await.unwrap();
+        (instance, runtime)
     }
 
     /// Every record of a scope, proven to be one chain without a gap.
@@ -221,9 +224,24 @@ pub(crate) fn events(count: usize) -> String {
     format!("[{}]", vec![event(""); count].join(","))
 }
 
-async fn dial(broker: &Broker) -> Streams {
-    let settings = NatsSettings { url: broker.url(), credentials: None, name: "test".to_owned() };
+async fn dial(url: String) -> Streams {
+    let settings = NatsSettings { url, credentials: None, name: "test".to_owned() };
     connect(&settings).await.unwrap()
+}
+
+async fn launch(url: String, config: Config) -> Instance {
+    let config = Config {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        publish_deadline: Duration::from_secs(3),
+        ..config
+    };
+    let context = Context::new("test".to_owned());
+    let address = start(config, dial(url).await, context.clone()).await.unwrap().address;
+    let instance = Instance { address, context, http: reqwest::Client::new() };
+    while !instance.context.readiness.missing().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    instance
 }
 
 fn spec(name: StreamName) -> StreamSpec {
@@ -242,6 +260,7 @@ fn spec(name: StreamName) -> StreamSpec {
         deny_delete: false,
         duplicate_window: Duration::from_mins(2),
         allow_message_ttl: false,
+        allow_atomic: true,
         acks_before_write: false,
     }
 }

@@ -34,6 +34,8 @@ pub struct StreamSpec {
     pub duplicate_window: Duration,
     /// Messages may carry a time to live of their own.
     pub allow_message_ttl: bool,
+    /// Takes several messages together or none of them.
+    pub allow_atomic: bool,
     /// Acknowledged before it is written: never for us.
     pub acks_before_write: bool,
 }

@@ -107,6 +107,7 @@ fn config(spec: &StreamSpec) -> Config {
         deny_delete: spec.deny_delete,
         duplicate_window: spec.duplicate_window,
         allow_message_ttl: spec.allow_message_ttl,
+        allow_atomic_publish: spec.allow_atomic,
         ..Config::default()
     }
 }
@@ -134,6 +135,7 @@ fn observed(info: &Info) -> Observed {
         deny_delete: config.deny_delete,
         duplicate_window: config.duplicate_window,
         allow_message_ttl: config.allow_message_ttl,
+        allow_atomic: config.allow_atomic_publish,
         acks_before_write: matches!(config.persist_mode, Some(PersistenceMode::Async)),
     };
     let state = &info.state;

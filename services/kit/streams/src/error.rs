@@ -60,12 +60,19 @@ pub(crate) fn append_error(error: &PublishError) -> AppendError {
         .and_then(|source| source.downcast_ref::<async_nats::jetstream::Error>())
         .map(async_nats::jetstream::Error::error_code);
     match (error.kind(), code) {
-        (PublishErrorKind::WrongLastSequence, _) | (_, Some(WRITE_IN_FLIGHT)) => {
-            AppendError::Conflict
-        }
+        (PublishErrorKind::WrongLastSequence, _) => AppendError::Conflict,
         (PublishErrorKind::MaxPayloadExceeded, _) => AppendError::TooLarge,
-        (_, Some(code)) if STORE_REFUSED.contains(&code) => AppendError::Full,
+        (_, Some(code)) => append_error_of(code, error),
         // During an election the stream has no responder, which the client calls "not found".
-        _ => AppendError::Unavailable(error.to_string()),
+        (_, None) => AppendError::Unavailable(error.to_string()),
+    }
+}
+
+/// What the broker's refusal means.
+pub(crate) fn append_error_of(code: ErrorCode, text: &impl std::fmt::Display) -> AppendError {
+    match code {
+        ErrorCode::STREAM_WRONG_LAST_SEQUENCE | WRITE_IN_FLIGHT => AppendError::Conflict,
+        code if STORE_REFUSED.contains(&code) => AppendError::Full,
+        _ => AppendError::Unavailable(text.to_string()),
     }
 }

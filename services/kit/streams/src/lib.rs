@@ -11,6 +11,8 @@
 mod address;
 mod admin;
 mod append;
+mod bundle;
+mod chain_end;
 mod codec;
 mod command;
 mod connect;
@@ -30,6 +32,8 @@ mod subject;
 mod topology;
 
 pub use admin::{Observed, StreamState};
+pub use bundle::{BUNDLE_RECORDS_MAX, Bundled, Link};
+pub use chain_end::{ChainEnd, LastLink};
 pub use command::{Incoming, ReplayAction, ReplayCommand, ReplayCommands, ReplayReply};
 pub use connect::{
     CLIENT_LOG, ConnectError, NatsSettings, SERVER_VERSION_MIN, Streams, connect, is_address,
@@ -40,7 +44,7 @@ pub use lease::{LEASE_TTL, Lease};
 pub use pages::{Backwards, Fetched};
 pub use projection::{ExecuteError, Executed, Projection, Versioned};
 pub use reader::{Acker, Pulled, Reader, Undecodable};
-pub use record::{Appended, RecordHead, StoredRecord, encoded_len};
+pub use record::{Appended, EncodedRecord, RecordHead, StoredRecord, encoded_len};
 pub use retention::RetentionFact;
 pub use subject::{SHARDS, shard_of};
 pub use topology::StreamName;

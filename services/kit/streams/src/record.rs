@@ -60,6 +60,36 @@ pub struct Appended {
     pub digest: Digest,
 }
 
+/// A record as it is sent to the broker.
+#[derive(Debug)]
+pub struct EncodedRecord {
+    pub(crate) subject: String,
+    pub(crate) headers: async_nats::HeaderMap,
+    pub(crate) payload: Bytes,
+    pub(crate) digest: Digest,
+    pub(crate) id: String,
+}
+
+impl EncodedRecord {
+    /// Encodes a record.
+    pub fn of(record: &Record) -> Self {
+        let payload = Bytes::from(codec::event::encode_record(record));
+        let digest = Sha256::digest(&payload).into();
+        Self {
+            subject: subject::events(record.scope),
+            headers: header::of_record(record, &digest),
+            payload,
+            digest,
+            id: record.id.to_string(),
+        }
+    }
+
+    /// SHA-256 of its bytes.
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
 /// Bytes that an event takes inside a record.
 pub fn encoded_len(event: &AuditEvent) -> usize {
     codec::event::length(event)
@@ -73,14 +103,13 @@ impl Streams {
         record: &Record,
         expect_last: u64,
     ) -> Result<Appended, AppendError> {
-        let payload = Bytes::from(codec::event::encode_record(record));
-        let digest: Digest = Sha256::digest(&payload).into();
+        let EncodedRecord { subject, headers, payload, digest, id } = EncodedRecord::of(record);
         let sequence = self
             .append(Outgoing {
-                subject: subject::events(record.scope),
-                headers: header::of_record(record, &digest),
+                subject,
+                headers,
                 payload,
-                message_id: Some(record.id.to_string()),
+                message_id: Some(id),
                 expect_last: Some(expect_last),
                 ttl: None,
             })
@@ -103,6 +132,23 @@ impl Streams {
         let stored =
             self.next(StreamName::Events, &subject::events(scope), sequence.max(1)).await?;
         stored.map(|stored| stored_record(&stored)).transpose()
+    }
+
+    /// The same, passing over messages that are no records.
+    pub async fn next_readable_record(
+        &self,
+        scope: Scope,
+        mut sequence: u64,
+    ) -> Result<Option<StoredRecord>, ReadError> {
+        let subject = subject::events(scope);
+        while let Some(stored) = self.next(StreamName::Events, &subject, sequence.max(1)).await? {
+            match stored_record(&stored) {
+                Ok(record) => return Ok(Some(record)),
+                Err(error) => tracing::warn!(%scope, %error, "a stored message is passed over"),
+            }
+            sequence = stored.sequence + 1;
+        }
+        Ok(None)
     }
 
     /// The scope's first record that was stored at or after a time.

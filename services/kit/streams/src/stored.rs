@@ -16,6 +16,7 @@ pub(crate) struct Stored {
     pub(crate) subject: String,
     pub(crate) sequence: u64,
     pub(crate) at: Timestamp,
+    pub(crate) headers: async_nats::HeaderMap,
     pub(crate) payload: Bytes,
 }
 
@@ -25,6 +26,7 @@ impl From<StreamMessage> for Stored {
             subject: message.subject.to_string(),
             sequence: message.sequence,
             at: timestamp(message.time),
+            headers: message.headers,
             payload: message.payload,
         }
     }

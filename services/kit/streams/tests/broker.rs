@@ -5,6 +5,8 @@
 #[path = "broker/support.rs"]
 mod support;
 
+#[path = "broker/bundles.rs"]
+mod bundles;
 #[path = "broker/facts.rs"]
 mod facts;
 #[path = "broker/leases.rs"]

@@ -86,6 +86,7 @@ fn spec(name: StreamName) -> StreamSpec {
         deny_delete: true,
         duplicate_window: Duration::from_mins(2),
         allow_message_ttl: name == StreamName::Leases,
+        allow_atomic: true,
         acks_before_write: false,
     }
 }

@@ -173,6 +173,7 @@ fn freely_changed(wanted: &StreamSpec, repair: &mut Repair) {
     set!(repair, wanted, subjects);
     set!(repair, wanted, discard);
     set!(repair, wanted, max_consumers);
+    set!(repair, wanted, allow_atomic);
     set!(repair, wanted, compressed);
     set!(repair, wanted, allow_direct);
     set!(repair, wanted, duplicate_window);

@@ -63,6 +63,7 @@ impl Policy {
                 max_bytes,
                 max_consumers: EVENTS_CONSUMERS,
                 compressed: true,
+                allow_atomic: true,
                 ..base("EVENTS", "audit.events.>")
             },
             base("CONFIG", "audit.config.>"),
@@ -112,6 +113,7 @@ fn base(name: &str, subjects: &str, replicas: usize) -> StreamSpec {
         deny_delete: true,
         duplicate_window: DUPLICATE_WINDOW,
         allow_message_ttl: false,
+        allow_atomic: false,
         acks_before_write: false,
     }
 }

@@ -16,14 +16,14 @@ fn a_chain_begins_at_one_and_goes_on_without_a_gap() {
     number_behind(None, &mut first);
     assert_eq!((first.epoch, first.first_number), (1_750_280_556_123, 1));
     assert_eq!(first.previous_digest, None);
-    assert_eq!(expected_sequence(None), 0);
+    assert_eq!(End::Nothing.expected_sequence(), 0);
 
     let tip = Tip::of(&first, [7; 32], 42);
     let mut second = record(2, 2);
     number_behind(Some(&tip), &mut second);
     assert_eq!((second.epoch, second.first_number, second.last_number()), (first.epoch, 4, 5));
     assert_eq!(second.previous_digest, Some([7; 32]));
-    assert_eq!(expected_sequence(Some(&tip)), 42);
+    assert_eq!((End::At(tip).tip(), End::At(tip).expected_sequence()), (Some(&tip), 42));
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn a_record_that_lost_the_race_is_numbered_again() {
     number_behind(None, &mut theirs);
     let mut mine = record(2, 1);
     number_behind(None, &mut mine);
-    assert_eq!(resolve(mine.id, Some(&theirs)), Resolution::Behind);
+    assert_eq!(resolve(mine.id, Some(theirs.id)), Resolution::Behind);
     number_behind(Some(&Tip::of(&theirs, [1; 32], 9)), &mut mine);
     assert_eq!((mine.epoch, mine.first_number), (theirs.epoch, 4));
 }
@@ -40,7 +40,7 @@ fn a_record_that_lost_the_race_is_numbered_again() {
 #[test]
 fn a_record_whose_answer_was_lost_is_found_again() {
     let mine = record(2, 1);
-    assert_eq!(resolve(mine.id, Some(&mine)), Resolution::Stored);
+    assert_eq!(resolve(mine.id, Some(mine.id)), Resolution::Stored);
     assert_eq!(resolve(mine.id, None), Resolution::Behind);
     assert!(is_earlier_attempt(7, 9) && !is_earlier_attempt(10, 9));
 }
@@ -55,4 +55,12 @@ fn a_chain_that_was_erased_begins_a_later_epoch() {
     let numbered = record.clone();
     number_behind(None, &mut record);
     assert_eq!(record, numbered, "the same tip gives the same record");
+}
+
+#[test]
+fn behind_what_nobody_can_read_an_epoch_begins() {
+    let end = End::Unreadable { sequence: 9 };
+    let mut next = record(2, 1);
+    number_behind(end.tip(), &mut next);
+    assert_eq!((next.first_number, next.previous_digest, end.expected_sequence()), (1, None, 9));
 }

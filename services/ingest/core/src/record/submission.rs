@@ -1,7 +1,5 @@
 //! One request's events of one scope, waiting to be stored.
 
-use std::collections::VecDeque;
-
 use auditrelay_model::event::AuditEvent;
 use auditrelay_model::id::EventId;
 
@@ -18,6 +16,13 @@ pub struct Entry {
     pub supplied_id: bool,
 }
 
+impl Entry {
+    /// Whether an earlier request stored it.
+    pub(crate) fn is_known(&self, recent: &Recent) -> bool {
+        self.supplied_id && recent.knows(self.event.id)
+    }
+}
+
 /// How a submission ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -30,39 +35,49 @@ pub enum Outcome {
         /// How many of these had said something else under the same id.
         conflicts: usize,
     },
-    /// The idempotency key belongs to another request: one with more events than this.
+    /// The idempotency key belongs to another request: one with another number of events.
     KeyTaken,
 }
 
-/// The events of one request that belong to this scope. `T` is whatever the shell answers by.
+/// What an idempotency key says about a request of so many events.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum KeyMet {
+    /// Nothing is stored under it.
+    Unknown,
+    /// This is the same request again; it got these ids.
+    Repeated(Vec<EventId>),
+    /// It belongs to another request.
+    Taken,
+}
+
+impl KeyMet {
+    pub(crate) fn of(key: Option<&str>, events: usize, recent: &Recent) -> Self {
+        match key.and_then(|key| recent.stored_under(key)) {
+            None => Self::Unknown,
+            Some(stored) if stored.len() == events => Self::Repeated(stored.to_vec()),
+            Some(_) => Self::Taken,
+        }
+    }
+}
+
+/// The events of one request that belong to this scope; they go into one record. `T` is whatever
+/// the shell answers by.
 #[derive(Debug)]
 pub struct Submission<T> {
     ticket: T,
     key: Option<String>,
-    waiting: VecDeque<Entry>,
+    entries: Vec<Entry>,
     ids: Vec<EventId>,
     duplicates: usize,
     conflicts: usize,
-    key_state: KeyState,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum KeyState {
-    /// Nothing of the request is stored or on its way.
-    Unmet,
-    /// The rest goes on from what was stored under the key.
-    Met,
-    /// More events are stored under the key than the request has.
-    Taken,
+    key_is_taken: bool,
 }
 
 impl<T> Submission<T> {
     /// A request's events in order; with a key if it is to be recognised when it is repeated.
     pub fn new(ticket: T, key: Option<String>, entries: Vec<Entry>) -> Self {
         let ids = entries.iter().map(|entry| entry.event.id).collect();
-        let waiting = entries.into();
-        let key_state = KeyState::Unmet;
-        Self { ticket, key, waiting, ids, duplicates: 0, conflicts: 0, key_state }
+        Self { ticket, key, entries, ids, duplicates: 0, conflicts: 0, key_is_taken: false }
     }
 
     pub(super) fn key(&self) -> Option<&str> {
@@ -77,22 +92,16 @@ impl<T> Submission<T> {
         self.ticket
     }
 
-    /// Every event is stored, or in the record that is on its way.
-    pub(super) fn is_done(&self) -> bool {
-        self.waiting.is_empty()
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
-    pub(super) fn next(&self) -> Option<&Entry> {
-        self.waiting.front()
+    pub(super) fn take_entries(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.entries)
     }
 
-    pub(super) fn pop(&mut self) -> Option<Entry> {
-        self.waiting.pop_front()
-    }
-
-    /// The next event is stored already, perhaps saying something else.
-    pub(super) fn skip(&mut self, differs: bool) {
-        self.waiting.pop_front();
+    /// An event is stored already, perhaps saying something else.
+    pub(super) fn count_duplicate(&mut self, differs: bool) {
         self.duplicates += 1;
         self.conflicts += usize::from(differs);
     }
@@ -101,45 +110,23 @@ impl<T> Submission<T> {
         self.duplicates += count;
     }
 
-    /// Its first record is stored, more have to follow: what the key stands for now is its own.
-    pub(super) fn go_on(&mut self) {
-        if self.key_state == KeyState::Unmet {
-            self.key_state = KeyState::Met;
-        }
-    }
-
-    /// Goes on from what is stored under the request's key. Says whether that ends the matter.
+    /// Whether the request's key says that there is nothing to store.
     pub(super) fn meet_key(&mut self, recent: &Recent) -> bool {
-        self.meet_key_late(recent, 0);
-        self.key_state == KeyState::Taken || self.waiting.is_empty()
-    }
-
-    /// The same when the request's first `in_record` events are in a record already. Says how many
-    /// of them have to come out again.
-    pub(super) fn meet_key_late(&mut self, recent: &Recent, in_record: usize) -> usize {
-        let stored = self.key.as_deref().and_then(|key| recent.stored_under(key));
-        let Some(stored) = stored.filter(|_| self.key_state == KeyState::Unmet) else { return 0 };
-        if stored.len() > self.ids.len() {
-            self.key_state = KeyState::Taken;
-            self.waiting.clear();
-            return in_record;
+        match KeyMet::of(self.key(), self.ids.len(), recent) {
+            KeyMet::Unknown => return false,
+            KeyMet::Repeated(ids) => {
+                self.ids = ids;
+                self.duplicates = self.ids.len();
+            }
+            KeyMet::Taken => self.key_is_taken = true,
         }
-        self.key_state = KeyState::Met;
-        self.ids.iter_mut().zip(stored).for_each(|(mine, theirs)| *mine = *theirs);
-        let from_record = stored.len().min(in_record);
-        let from_waiting = (stored.len() - from_record).min(self.waiting.len());
-        self.waiting.drain(..from_waiting);
-        self.duplicates += from_waiting;
-        from_record
+        true
     }
 
     /// How it ended.
     pub(super) fn end(self) -> (T, Outcome) {
-        let Self { ticket, ids, duplicates, conflicts, key_state, .. } = self;
-        let outcome = match key_state {
-            KeyState::Taken => Outcome::KeyTaken,
-            KeyState::Unmet | KeyState::Met => Outcome::Stored { ids, duplicates, conflicts },
-        };
-        (ticket, outcome)
+        let Self { ticket, ids, duplicates, conflicts, .. } = self;
+        let stored = Outcome::Stored { ids, duplicates, conflicts };
+        (ticket, if self.key_is_taken { Outcome::KeyTaken } else { stored })
     }
 }

@@ -54,6 +54,7 @@ pub(crate) fn spec(name: StreamName) -> StreamSpec {
         deny_delete: false,
         duplicate_window: Duration::from_mins(2),
         allow_message_ttl: name == StreamName::Leases,
+        allow_atomic: true,
         acks_before_write: false,
     }
 }
