@@ -22,6 +22,7 @@ Examples:
   auditrelay send --count 100           some events that look real
   auditrelay replay --last 6h --wait    send the last six hours again
   auditrelay listen                     a SIEM on this machine
+  auditrelay verify events.log          is what the SIEM stored complete and genuine?
 
 Environment:
   AUDITRELAY_URL     where the client commands find the server
@@ -84,6 +85,9 @@ pub(crate) enum Command {
     Replay(commands::replay::ReplayArgs),
     /// Receive deliveries as a SIEM would
     Listen(commands::listen::ListenArgs),
+
+    /// Check what a SIEM has stored: signatures, and that nothing is missing
+    Verify(commands::verify::VerifyArgs),
 
     /// Make and list organizations (platform token)
     Org(commands::org::OrgArgs),

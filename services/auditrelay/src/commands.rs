@@ -10,6 +10,7 @@ pub(crate) mod send;
 pub(crate) mod service;
 mod shell;
 pub(crate) mod token;
+pub(crate) mod verify;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Send(args) => block_on(send::run(args, output)),
         Command::Replay(args) => block_on(replay::run(args, output)),
         Command::Listen(args) => block_on(listen::run(args, output)),
+        Command::Verify(args) => block_on(verify::run(args, output)),
         Command::Org(args) => block_on(org::run(args, output)),
         Command::Token(args) => block_on(token::run(args, output)),
         Command::Keys(args) => keys::run(args, output),

@@ -2,12 +2,13 @@
 //!
 //! [`cli`] says what can be asked for; each file under [`commands`] answers one question. Client
 //! commands speak to a running system through [`client`], as any HTTP client would; [`receiver`]
-//! plays the SIEM, [`sample`] the producer. The services themselves live in their own crates:
+//! plays the SIEM, [`sample`] the producer; [`archive`] checks what a SIEM has stored. The services themselves live in their own crates:
 //! [`commands::service`] runs one of them, [`commands::dev`] all of them.
 //!
 //! Exit codes: 0 done, 1 refused or failed, 64 wrong usage, 69 unreachable, 74 cannot listen or
 //! write, 78 wrong settings.
 
+mod archive;
 mod cli;
 mod client;
 mod commands;

@@ -50,6 +50,8 @@ pub(crate) struct ReceiverOptions {
     pub(crate) keys: Option<Keys>,
     /// Takes the lines before the answer goes out.
     pub(crate) store: Option<PathBuf>,
+    /// Takes the manifest of each request whose lines are stored.
+    pub(crate) manifests: Option<PathBuf>,
     /// Whether each line is printed.
     pub(crate) echo: bool,
     /// How long it thinks before it answers.
@@ -64,6 +66,7 @@ impl Default for ReceiverOptions {
             status: StatusCode::ACCEPTED,
             keys: None,
             store: None,
+            manifests: None,
             echo: false,
             latency: Duration::ZERO,
         }
@@ -85,6 +88,7 @@ struct Shared {
     script: Mutex<Script>,
     keys: Option<Keys>,
     store: Option<Store>,
+    manifests: Option<Store>,
     echo: bool,
     latency: Duration,
     ledger: Mutex<Ledger>,
@@ -101,6 +105,7 @@ impl Receiver {
     /// Opens the store and listens; the port may be 0.
     pub(crate) async fn start(listen: SocketAddr, options: ReceiverOptions) -> io::Result<Self> {
         let store = options.store.as_deref().map(Store::open).transpose()?;
+        let manifests = options.manifests.as_deref().map(Store::open).transpose()?;
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
@@ -111,6 +116,7 @@ impl Receiver {
             }),
             keys: options.keys,
             store,
+            manifests,
             echo: options.echo,
             latency: options.latency,
             ledger: Mutex::default(),
@@ -197,15 +203,19 @@ async fn take(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Status
         })?,
         None => vec![Signature::Unchecked; lines.len()],
     };
-    if let Some(store) = &shared.store {
-        store.append(lines.clone()).await.map_err(|error| {
-            Refused::new(StatusCode::INTERNAL_SERVER_ERROR, &format!("cannot store: {error}"))
-        })?;
-    }
+    keep(shared.store.as_ref(), lines.clone()).await?;
+    keep(shared.manifests.as_ref(), request::manifest(headers)).await?;
     tokio::time::sleep(shared.latency).await;
     let replay = headers.contains_key("x-auditrelay-replay-job");
     note(shared, &lines, &signatures, replay, header_len(headers));
     Ok(script.status)
+}
+
+async fn keep(store: Option<&Store>, lines: Vec<String>) -> Result<(), Refused> {
+    let Some(store) = store else { return Ok(()) };
+    store.append(lines).await.map_err(|error| {
+        Refused::new(StatusCode::INTERNAL_SERVER_ERROR, &format!("cannot store: {error}"))
+    })
 }
 
 fn header_len(headers: &HeaderMap) -> u64 {

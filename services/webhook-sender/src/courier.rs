@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use auditrelay_format::{Vendor, render, seal_line};
+use auditrelay_format::{Vendor, render_placed, seal_line};
 use auditrelay_model::destination::Destination;
 use auditrelay_model::id::JobId;
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_runtime::telemetry::{link, trace_id, traceparent};
 use auditrelay_signing::SigningKey;
+use auditrelay_signing::manifest::{Delivery, Writing};
 use auditrelay_webhook_sender_core::batch::Batch;
 use auditrelay_webhook_sender_core::lane::{Request, Tried};
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
@@ -50,6 +51,7 @@ pub(crate) enum Sent {
 struct Letter {
     body: Bytes,
     signature: String,
+    manifest: String,
 }
 
 enum Written {
@@ -103,7 +105,7 @@ async fn carry(sender: Arc<Sender>, parcel: Parcel) -> Sent {
 async fn post(sender: Arc<Sender>, parcel: Parcel, letter: Letter, sent_at: Timestamp) -> Tried {
     let body_bytes = letter.body.len() as u64;
     let trace_id = trace_id().unwrap_or_default();
-    let headers = match headers(&sender, &parcel, &letter.signature, sent_at) {
+    let headers = match headers(&sender, &parcel, &letter, sent_at) {
         Ok(headers) => headers,
         Err(error) => return unsent(sent_at, &error),
     };
@@ -171,8 +173,9 @@ impl Pen<'_> {
     fn write(&self, parcel: &Parcel, at: Timestamp) -> Written {
         let format = parcel.destination.log_format;
         let mut body = String::new();
-        for (index, event) in parcel.request.batch.iter().enumerate() {
-            let line = render(event, parcel.scope, format, self.vendor);
+        let mut manifest = Writing::default();
+        for (index, (place, event)) in parcel.request.batch.placed().enumerate() {
+            let line = render_placed(event, parcel.scope, place, format, self.vendor);
             let signature = self.key.sign(line.as_bytes());
             let line = seal_line(line, format, &signature);
             if index > 0 && body.len() + 1 + line.len() > self.bytes_max {
@@ -182,20 +185,22 @@ impl Pen<'_> {
                 body.push('\n');
             }
             body.push_str(&line);
+            manifest.event((place.epoch, place.number), &event.id.to_string());
         }
         let id = message_id(&parcel.request.batch);
         let signature = self.key.sign_webhook(&id, unix_seconds(at), body.as_bytes());
-        Written::Whole(Letter { body: body.into(), signature })
+        let manifest = manifest.sign(self.key, delivery(parcel, id, at));
+        Written::Whole(Letter { body: body.into(), signature, manifest })
     }
 }
 
 fn headers(
     sender: &Sender,
     parcel: &Parcel,
-    signature: &str,
+    letter: &Letter,
     at: Timestamp,
 ) -> anyhow::Result<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(10);
+    let mut headers = HeaderMap::with_capacity(12);
     if let Some(authorization) = sender.authorization(&parcel.destination)? {
         headers.insert(AUTHORIZATION, authorization);
     }
@@ -204,7 +209,8 @@ fn headers(
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     headers.insert(WEBHOOK_ID, HeaderValue::from_str(&message_id(&parcel.request.batch))?);
     headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(unix_seconds(at)));
-    headers.insert(WEBHOOK_SIGNATURE, HeaderValue::from_str(signature)?);
+    headers.insert(MANIFEST, HeaderValue::from_str(&letter.manifest)?);
+    headers.insert(WEBHOOK_SIGNATURE, HeaderValue::from_str(&letter.signature)?);
     if let Some(traceparent) = traceparent() {
         headers.insert(TRACEPARENT, HeaderValue::from_str(&traceparent)?);
     }
@@ -220,6 +226,18 @@ const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const REPLAY_JOB: HeaderName = HeaderName::from_static("x-auditrelay-replay-job");
+
+const MANIFEST: HeaderName = HeaderName::from_static("x-auditrelay-manifest");
+
+fn delivery(parcel: &Parcel, id: String, at: Timestamp) -> Delivery {
+    Delivery {
+        id,
+        org_id: parcel.scope.org().to_string(),
+        portal_id: parcel.scope.portal().map(|portal| portal.to_string()),
+        job: parcel.job.map(|job| job.to_string()),
+        sent_at: unix_seconds(at),
+    }
+}
 
 fn message_id(batch: &Batch) -> String {
     format!("msg_{}", batch.id)

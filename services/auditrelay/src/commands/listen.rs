@@ -25,6 +25,7 @@ Examples:
   auditrelay listen --connect --portal 3e551b39-… --format cef
   auditrelay listen --authorization 'Splunk 1234'
   auditrelay listen --store events.log      on disk before it is answered
+  auditrelay listen --store events.log --manifests manifests.log
   auditrelay listen --status 503            refuse everything, to see what happens
 
 Without --connect, point a destination at http://127.0.0.1:19090/audit-logs yourself. --connect
@@ -78,6 +79,10 @@ pub(crate) struct ListenArgs {
     /// Append the lines to this file, on disk before each answer, instead of printing them
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
+
+    /// With --store: append each request's signed manifest to this file, for `auditrelay verify`
+    #[arg(long, value_name = "FILE", requires = "store")]
+    manifests: Option<PathBuf>,
 
     /// The status to answer with; other than 2xx nothing is taken
     #[arg(long, default_value = "202", value_name = "CODE", value_parser = status)]
@@ -149,6 +154,7 @@ fn options(args: &ListenArgs, output: Output) -> Result<ReceiverOptions, Failure
         keys: jwks.map(Keys::at).transpose().map_err(anyhow::Error::from)?,
         echo: output == Output::Text && args.store.is_none(),
         store: args.store.clone(),
+        manifests: args.manifests.clone(),
         latency: Duration::ZERO,
     })
 }

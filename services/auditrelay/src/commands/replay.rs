@@ -114,9 +114,20 @@ pub(crate) async fn run(args: ReplayArgs, output: Output) -> Result<ExitCode, Fa
 
 async fn configure(args: ConfigureArgs, output: Output) -> Result<ExitCode, Failure> {
     let client = Client::from_args(&args.scope.server)?;
-    let (start, end) = window(&args, SystemClock.now())?;
+    let window = window(&args, SystemClock.now())?;
+    ask(&client, args.scope.portal, window, args.wait, output).await
+}
+
+/// Asks for a replay of a window and, if wanted, waits for its end.
+pub(crate) async fn ask(
+    client: &Client,
+    portal: Option<PortalId>,
+    (start, end): (Timestamp, Timestamp),
+    patiently: bool,
+    output: Output,
+) -> Result<ExitCode, Failure> {
     let body = json!({ "start_at": start.to_string(), "end_at": end.to_string() });
-    let path = job::konnect_path(args.scope.portal);
+    let path = job::konnect_path(portal);
     let call = Call {
         method: Method::PUT,
         path: &path,
@@ -127,14 +138,14 @@ async fn configure(args: ConfigureArgs, output: Output) -> Result<ExitCode, Fail
         output::note(&format!("{why}; again in {} ms", pause.as_millis()));
     };
     let accepted = client.patiently(&call, PATIENCE, waiting).await?.success(&call)?;
-    if !args.wait {
+    if !patiently {
         match output {
             Output::Json => output::json(&accepted),
             Output::Text => output::line(&format!("accepted: {start} to {end}")),
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let job = wait(&client, args.scope.portal, output).await?;
+    let job = wait(client, portal, output).await?;
     tell(&job, output);
     Ok(if job.is_completed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

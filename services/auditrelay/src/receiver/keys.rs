@@ -69,6 +69,11 @@ impl Keys {
         Ok(verdicts)
     }
 
+    /// The keys as they are published now.
+    pub(crate) async fn verifier(&self) -> Result<Arc<Verifier>, String> {
+        Ok(self.fetch().await?.verifier)
+    }
+
     fn held(&self) -> Option<Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

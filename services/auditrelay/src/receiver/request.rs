@@ -54,6 +54,12 @@ pub(super) fn lines(headers: &HeaderMap, body: &[u8], max: usize) -> Result<Vec<
     Ok(lines.map(str::to_owned).collect())
 }
 
+/// What the sender says, signed, that the request holds.
+pub(super) fn manifest(headers: &HeaderMap) -> Vec<String> {
+    let text = headers.get("x-auditrelay-manifest").and_then(|value| value.to_str().ok());
+    text.map(str::to_owned).into_iter().collect()
+}
+
 fn is_gzip(headers: &HeaderMap) -> bool {
     let encodings = headers.get_all(header::CONTENT_ENCODING).iter();
     encodings

@@ -11,7 +11,7 @@ use crate::system::Dev;
 const END: Duration = Duration::from_secs(20);
 
 /// Waits until the receiver's file holds this many lines.
-fn until_lines(file: &Path, count: usize) {
+pub(crate) fn until_lines(file: &Path, count: usize) {
     let mut looks = 0;
     let lines = || std::fs::read_to_string(file).unwrap_or_default().lines().count();
     while lines() < count {
@@ -22,7 +22,7 @@ fn until_lines(file: &Path, count: usize) {
 }
 
 /// Listens as the webhook's receiver, with further arguments.
-fn listen(dev: &Dev, store: &Path, more: &[&str]) -> Running {
+pub(crate) fn listen(dev: &Dev, store: &Path, more: &[&str]) -> Running {
     let store = store.to_str().unwrap();
     let mut args = vec!["listen", "--connect", "--store", store, "--output", "json"];
     args.extend(more);
@@ -32,7 +32,7 @@ fn listen(dev: &Dev, store: &Path, more: &[&str]) -> Running {
     listening
 }
 
-fn end(mut listening: Running) -> Value {
+pub(crate) fn end(mut listening: Running) -> Value {
     listening.terminate();
     let summary = serde_json::from_str(&listening.line()).unwrap();
     assert_eq!(listening.wait(END), Some(0));

@@ -14,3 +14,4 @@ mod process;
 mod services;
 mod system;
 mod usage;
+mod verify;

@@ -5,9 +5,10 @@ use auditrelay_model::event::{AuditEvent, Detail};
 use auditrelay_model::text::is_unsafe;
 
 use crate::text::{Header, boolean, push, push_seconds};
-use crate::{Vendor, product, severity};
+use crate::{Subject, Vendor, product, severity};
 
-pub(crate) fn write(out: &mut String, event: &AuditEvent, scope: Scope, vendor: &Vendor) {
+pub(crate) fn write(out: &mut String, subject: &Subject<'_>, vendor: &Vendor) {
+    let &Subject { event, scope, place } = subject;
     push_seconds(out, event.ts);
     out.push_str(" konghq.com CEF:0|");
     escape_header(out, vendor.name());
@@ -29,6 +30,12 @@ pub(crate) fn write(out: &mut String, event: &AuditEvent, scope: Scope, vendor: 
     write_detail(out, event, scope);
     out.push_str(" externalId=");
     push(out, &event.id);
+    if let Some(place) = place {
+        out.push_str(" event_epoch=");
+        push(out, &place.epoch);
+        out.push_str(" event_number=");
+        push(out, &place.number);
+    }
 }
 
 /// The documented order differs by kind.

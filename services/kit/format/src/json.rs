@@ -7,19 +7,21 @@ use auditrelay_model::event::{AuditEvent, Detail};
 use auditrelay_model::text::is_unsafe;
 
 use crate::text::{Header, boolean, push, push_seconds};
-use crate::{Vendor, product, severity};
+use crate::{Subject, Vendor, product, severity};
 
 /// Keys that only some kinds have stand in the methods of their kind's fields; every `key` call
 /// below is in the order of the alphabet.
-pub(crate) fn write(out: &mut String, event: &AuditEvent, scope: Scope, vendor: &Vendor) {
+pub(crate) fn write(out: &mut String, subject: &Subject<'_>, vendor: &Vendor) {
+    let &Subject { event, scope, .. } = subject;
     out.push('{');
-    write_act_to_version(out, event, scope, vendor);
+    write_act_to_version(out, subject, vendor);
     write_granted_to_principal(out, event, scope);
     write_query_to_user_agent(out, event);
     out.push('}');
 }
 
-fn write_act_to_version(out: &mut String, event: &AuditEvent, scope: Scope, vendor: &Vendor) {
+fn write_act_to_version(out: &mut String, subject: &Subject<'_>, vendor: &Vendor) {
+    let &Subject { event, scope, place } = subject;
     match &event.detail {
         Detail::Authentication(_) => {}
         Detail::Authorization(detail) => field(out, r#""action":"#, &detail.action, ","),
@@ -31,9 +33,19 @@ fn write_act_to_version(out: &mut String, event: &AuditEvent, scope: Scope, vend
     let header = Header::of(&event.detail);
     out.push_str(r#""cef_version":0,"event_class_id":""#);
     header.class.write(out, escape);
-    out.push_str(r#"","event_id":""#);
+    out.push('"');
+    if let Some(place) = place {
+        out.push_str(r#","event_epoch":"#);
+        push(out, &place.epoch);
+    }
+    out.push_str(r#","event_id":""#);
     push(out, &event.id);
-    out.push_str(r#"","event_product":""#);
+    out.push('"');
+    if let Some(place) = place {
+        out.push_str(r#","event_number":"#);
+        push(out, &place.number);
+    }
+    out.push_str(r#","event_product":""#);
     out.push_str(product(scope));
     out.push_str(r#"","event_ts":""#);
     push_seconds(out, event.ts);

@@ -3,6 +3,8 @@
 //! The three formats say the same. CEF keeps the documented order of its extensions, JSON sorts
 //! its keys, CPS is the JSON object inside `{"event": …}`. Every line carries the event's id
 //! (`externalId` in CEF, `event_id` otherwise): the key by which a receiver drops duplicates.
+//! A delivered line also says where the event stands in its scope's log (`event_epoch`,
+//! `event_number`): within an epoch the numbers have no gap, so whoever holds 1 to n holds all.
 //!
 //! A line never holds a raw line break or another control character, whatever a producer sent.
 //! JSON escapes them and loses nothing. CEF knows only `\n` and `\r`, so every other control
@@ -21,6 +23,7 @@ use auditrelay_model::destination::LogFormat;
 use auditrelay_model::event::{
     Access, AuditEvent, Authentication, AuthenticationOutcome, Authorization, Detail,
 };
+use auditrelay_model::record::Place;
 
 /// What every line calls its maker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,13 +70,36 @@ impl std::str::FromStr for Vendor {
 
 /// The event's line without its signature; without a line break at its end.
 pub fn render(event: &AuditEvent, scope: Scope, format: LogFormat, vendor: &Vendor) -> String {
-    let mut line = String::with_capacity(room(event));
+    write(&Subject { event, scope, place: None }, format, vendor)
+}
+
+/// The same with the event's place in its scope's log, by which a receiver sees that none is
+/// missing.
+pub fn render_placed(
+    event: &AuditEvent,
+    scope: Scope,
+    place: Place,
+    format: LogFormat,
+    vendor: &Vendor,
+) -> String {
+    write(&Subject { event, scope, place: Some(place) }, format, vendor)
+}
+
+/// What a line is about.
+struct Subject<'a> {
+    event: &'a AuditEvent,
+    scope: Scope,
+    place: Option<Place>,
+}
+
+fn write(subject: &Subject<'_>, format: LogFormat, vendor: &Vendor) -> String {
+    let mut line = String::with_capacity(room(subject.event));
     match format {
-        LogFormat::Cef => cef::write(&mut line, event, scope, vendor),
-        LogFormat::Json => json::write(&mut line, event, scope, vendor),
+        LogFormat::Cef => cef::write(&mut line, subject, vendor),
+        LogFormat::Json => json::write(&mut line, subject, vendor),
         LogFormat::Cps => {
             line.push_str(r#"{"event":"#);
-            json::write(&mut line, event, scope, vendor);
+            json::write(&mut line, subject, vendor);
             line.push('}');
         }
     }

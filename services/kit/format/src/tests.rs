@@ -23,8 +23,9 @@ const SIGNATURE: &str =
 fn lines_are_as_committed() {
     for format in LogFormat::ALL {
         let mut text = String::new();
-        for (scope, event) in samples() {
-            let line = render(&event, scope, *format, &Vendor::default());
+        for (number, (scope, event)) in (1..).zip(samples()) {
+            let place = Place { epoch: 1, number };
+            let line = render_placed(&event, scope, place, *format, &Vendor::default());
             text.push_str(&seal_line(line, *format, SIGNATURE));
             text.push('\n');
         }
@@ -132,6 +133,28 @@ proptest! {
                 prop_assert!(!line.chars().any(is_unsafe), "{line:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_place_is_said_where_its_keys_belong(
+        event in any_event(),
+        (epoch, number) in any::<(u64, u64)>(),
+    ) {
+        let place = Place { epoch, number };
+        let placed = |format| render_placed(&event, org(), place, format, &Vendor::default());
+        let object: BTreeMap<String, serde_json::Value> =
+            serde_json::from_str(&placed(LogFormat::Json)).unwrap();
+        prop_assert_eq!(object["event_epoch"].as_u64(), Some(epoch));
+        prop_assert_eq!(object["event_number"].as_u64(), Some(number));
+        let cef = placed(LogFormat::Cef);
+        prop_assert_eq!(&parse_cef(&cef).1["event_number"], &number.to_string());
+        let plain = |format| render(&event, org(), format, &Vendor::default());
+        let without = placed(LogFormat::Json)
+            .replacen(&format!(r#","event_epoch":{epoch}"#), "", 1)
+            .replacen(&format!(r#","event_number":{number}"#), "", 1);
+        prop_assert_eq!(without, plain(LogFormat::Json));
+        let tail = format!(" event_epoch={epoch} event_number={number}");
+        prop_assert_eq!(cef, plain(LogFormat::Cef) + &tail);
     }
 
     #[test]

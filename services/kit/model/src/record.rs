@@ -36,7 +36,16 @@ impl Record {
     }
 }
 
-/// A place in a scope's log.
+/// Where an event stands in its scope's log, as receivers are told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The life of the chain.
+    pub epoch: u64,
+    /// The event's number in it.
+    pub number: u64,
+}
+
+/// A cursor in a scope's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Position {
     /// The life of the chain.

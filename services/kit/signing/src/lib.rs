@@ -1,7 +1,7 @@
 //! Signatures that receivers can check, and secrets that only we can open.
 //!
 //! Cast: [`KeySet`] signs lines and publishes its public halves as [`Jwks`]; [`Verifier`] checks
-//! them the way a receiver does, on the text that [`line::split`] yields; [`SealingKeys`] encrypts
+//! them the way a receiver does, on the text that [`line::split`] yields; [`manifest`] says what a delivery held; [`SealingKeys`] encrypts
 //! the destinations' `Authorization` values.
 //!
 //! Invariants: no I/O and no clock; randomness is handed in by the caller. Keys are zeroed when
@@ -12,6 +12,7 @@ mod jwks;
 mod key_file;
 mod key_set;
 pub mod line;
+pub mod manifest;
 mod sealing;
 
 pub use aws_lc_rs::rand::{SecureRandom, SystemRandom};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use auditrelay_model::event::{AuditEvent, Detail};
 use auditrelay_model::id::BatchId;
-use auditrelay_model::record::{Position, Record};
+use auditrelay_model::record::{Place, Position, Record};
 
 /// Most of something that is counted in events and in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,16 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Its events with their places in the log, in order.
+    pub fn placed(&self) -> impl Iterator<Item = (Place, &AuditEvent)> {
+        self.slices.iter().flat_map(|slice| {
+            let events = slice.record.events.get(slice.range.clone()).unwrap_or_default();
+            let epoch = slice.record.epoch;
+            let first = slice.record.first_number + slice.range.start as u64;
+            (first..).zip(events).map(move |(number, event)| (Place { epoch, number }, event))
+        })
+    }
+
     /// Its events, in order.
     pub fn iter(&self) -> impl Iterator<Item = &AuditEvent> {
         self.slices

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use auditrelay_signing::manifest::{Manifest, digest_of};
 use auditrelay_signing::{Verifier, line};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -87,6 +88,10 @@ impl Delivery {
         let signature = signature.and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
         let good = keys.verify_bytes(message.as_bytes(), &signature);
         assert!(good, "the request's signature does not verify: {:?}", self.headers);
+        let manifest = Manifest::verify(self.header("x-auditrelay-manifest"), keys);
+        let manifest = manifest.unwrap_or_else(|why| panic!("{why}: {:?}", self.headers));
+        assert_eq!(manifest.delivery.id, self.webhook_id);
+        assert_eq!(manifest.digest, digest_of(self.ids()), "{manifest:?}");
     }
 }
 
