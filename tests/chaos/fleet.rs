@@ -1,0 +1,170 @@
+//! The built binary, once or twice for each service, and what can be done to its processes.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use auditrelay_signing::{Jwks, KeySet, SealingKeys, SystemRandom};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+
+use crate::brokers::Brokers;
+use crate::link::Link;
+
+/// Every service, how often it runs, and its listening port's setting.
+const SERVICES: [(&str, usize, Option<&str>); 5] = [
+    ("retention", 1, None),
+    ("ingest", 2, Some("AUDITRELAY_INGEST_LISTEN")),
+    ("replay-scheduler", 2, None),
+    ("webhook-sender", 2, None),
+    ("api", 1, Some("AUDITRELAY_API_LISTEN")),
+];
+
+pub(crate) const PLATFORM_TOKEN: &str = "the platform's own token";
+/// Most events of one request to a receiver: what one crash may repeat.
+pub(crate) const BATCH: usize = 20;
+
+/// A process that can be started again as it was.
+pub(crate) struct Process {
+    pub(crate) name: String,
+    spawn: Box<dyn Fn() -> Child + Send + Sync>,
+    child: Option<Child>,
+    /// Its wires to the brokers.
+    pub(crate) links: Vec<Link>,
+}
+
+impl Process {
+    pub(crate) fn start(name: String, spawn: impl Fn() -> Child + Send + Sync + 'static) -> Self {
+        let child = Some(spawn());
+        Self { name, spawn: Box::new(spawn), child, links: Vec::new() }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = self.child.as_ref().and_then(Child::id);
+        if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()) {
+            kill(Pid::from_raw(pid), signal).expect("it is our own child");
+        }
+    }
+
+    /// Ends it and waits until it is gone; one that does not obey is killed.
+    pub(crate) async fn end(&mut self, signal: Signal) {
+        self.signal(signal);
+        let Some(mut child) = self.child.take() else { return };
+        let ended = tokio::time::timeout(Duration::from_secs(40), child.wait()).await;
+        assert!(ended.is_ok(), "{} did not end on {signal}", self.name);
+    }
+
+    /// Starts it if it does not run.
+    pub(crate) fn revive(&mut self) {
+        if self.child.is_none() {
+            self.child = Some((self.spawn)());
+        }
+    }
+
+    /// What it ended with, if it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<String> {
+        let status = self.child.as_mut()?.try_wait().ok()??;
+        Some(format!("{} ended by itself: {status}", self.name))
+    }
+}
+
+pub(crate) struct Fleet {
+    pub(crate) brokers: Brokers,
+    pub(crate) services: Vec<Process>,
+    pub(crate) ingest: Vec<u16>,
+    pub(crate) api: u16,
+    pub(crate) keys: Jwks,
+    logs: tempfile::TempDir,
+}
+
+impl Fleet {
+    pub(crate) async fn start(brokers: usize) -> Self {
+        let (env, keys) = settings(brokers);
+        let brokers = Brokers::start(brokers).await;
+        let logs = tempfile::tempdir().expect("a temporary directory");
+        let (mut services, mut ports) = (Vec::new(), BTreeMap::<&str, Vec<u16>>::new());
+        for (service, count, listen) in SERVICES {
+            for index in 0..count {
+                let mut links = Vec::new();
+                for port in &brokers.ports {
+                    links.push(Link::to(*port).await);
+                }
+                let mut env = env.clone();
+                env.insert("AUDITRELAY_NATS_URL", urls(&links));
+                env.insert("AUDITRELAY_INSTANCE", format!("{service}-{index}"));
+                if let Some(listen) = listen {
+                    let port = free_port();
+                    env.insert(listen, format!("127.0.0.1:{port}"));
+                    ports.entry(service).or_default().push(port);
+                }
+                let log = logs.path().join(format!("{service}-{index}.log"));
+                let spawn = move || spawn(service, &env, &log);
+                let mut process = Process::start(format!("{service} {index}"), spawn);
+                process.links = links;
+                services.push(process);
+            }
+        }
+        let (ingest, api) = (ports["ingest"].clone(), ports["api"][0]);
+        Self { brokers, services, ingest, api, keys, logs }
+    }
+
+    /// Where the logs are, once nothing writes them any more.
+    pub(crate) fn keep(self) -> (PathBuf, PathBuf) {
+        drop(self.services);
+        (self.logs.keep(), self.brokers.keep())
+    }
+}
+
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+fn urls(links: &[Link]) -> String {
+    let urls: Vec<String> =
+        links.iter().map(|link| format!("nats://127.0.0.1:{}", link.port)).collect();
+    urls.join(",")
+}
+
+fn settings(replicas: usize) -> (BTreeMap<&'static str, String>, Jwks) {
+    let random = SystemRandom::new();
+    let signing = KeySet::generate("chaos-1", "2026-01-01T00:00:00Z", &random).expect("a key");
+    let sealing = SealingKeys::generate("chaos-1", &random).expect("a key");
+    let settings = [
+        ("AUDITRELAY_SIGNING_KEYS", signing.to_json().as_str().to_owned()),
+        ("AUDITRELAY_SEALING_KEYS", sealing.to_json().as_str().to_owned()),
+        ("AUDITRELAY_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+        ("AUDITRELAY_API_PLATFORM_TOKEN", PLATFORM_TOKEN.to_owned()),
+        ("AUDITRELAY_API_ALLOW_HTTP_DESTINATIONS", "true".to_owned()),
+        ("AUDITRELAY_API_ALLOW_PRIVATE_DESTINATIONS", "127.0.0.0/8".to_owned()),
+        ("AUDITRELAY_SENDER_ALLOW_HTTP", "true".to_owned()),
+        ("AUDITRELAY_SENDER_ALLOW_PRIVATE_DESTINATIONS", "127.0.0.0/8".to_owned()),
+        ("AUDITRELAY_SENDER_BATCH_EVENTS", BATCH.to_string()),
+        ("AUDITRELAY_SENDER_PROBE_MIN", "200ms".to_owned()),
+        ("AUDITRELAY_SENDER_PROBE_MAX", "1s".to_owned()),
+        ("AUDITRELAY_SENDER_REQUEST_DEADLINE", "3s".to_owned()),
+        ("AUDITRELAY_SENDER_CONNECT_DEADLINE", "2s".to_owned()),
+        ("AUDITRELAY_SCHEDULER_LOOK_INTERVAL", "1s".to_owned()),
+        ("AUDITRELAY_RETENTION_REPLICAS", replicas.to_string()),
+    ];
+    (settings.into_iter().collect(), signing.jwks())
+}
+
+fn spawn(service: &str, env: &BTreeMap<&str, String>, log: &std::path::Path) -> Child {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
+    let mut command = Command::new(binary());
+    command.arg(service).env_clear().envs(env).stdin(Stdio::null()).stderr(Stdio::null());
+    command.stdout(log).kill_on_drop(true).spawn().expect("the binary starts")
+}
+
+/// The binary that the workspace's own tests were built with.
+fn binary() -> PathBuf {
+    let own = std::env::current_exe().expect("this test is a file");
+    let folder = own.parent().and_then(|deps| deps.parent()).expect("target/debug/deps");
+    let binary = folder.join("auditrelay");
+    assert!(binary.exists(), "{} is not built: cargo build", binary.display());
+    binary
+}

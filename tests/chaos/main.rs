@@ -1,0 +1,52 @@
+//! Everything goes wrong at once, by a seed: the built binary as processes, real nats-servers, a
+//! producer and a SIEM for each of three organizations, and a driver that kills, stops, cuts off
+//! and slows down. Then everything is mended, and ledgers are compared.
+//!
+//! Cast: [`fleet::Fleet`] is the processes and their [`brokers::Brokers`], with a
+//! [`link::Link`] between each process and each broker; [`faults`] says what may go wrong;
+//! [`people`] produce and receive; [`check`] compares what was accepted with what arrived.
+//!
+//! ```text
+//! cargo test -p auditrelay-tests --test chaos -- --ignored --nocapture
+//! CHAOS_SEED=7 CHAOS_SECONDS=300 CHAOS_BROKERS=3   chooses one run
+//! ```
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed step is a failed test"
+)]
+#![expect(clippy::indexing_slicing, reason = "the driver counts what it holds")]
+#![expect(clippy::print_stderr, reason = "who runs it reads the history")]
+
+mod brokers;
+mod check;
+mod faults;
+mod fleet;
+mod history;
+mod link;
+mod people;
+mod random;
+mod run;
+
+use std::time::Duration;
+
+use run::Run;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_run_loses_nothing() {
+    run::play(Run { seed: 1, brokers: 1, length: Duration::from_secs(12) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes; see the head of this file"]
+async fn long_runs_lose_nothing() {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let length = Duration::from_secs(number("CHAOS_SECONDS").unwrap_or(60));
+    let seeds = number("CHAOS_SEED").map_or(1..=6, |seed| seed..=seed);
+    for seed in seeds {
+        let brokers = number("CHAOS_BROKERS").unwrap_or(if seed % 2 == 0 { 3 } else { 1 });
+        let brokers = usize::try_from(brokers).unwrap();
+        run::play(Run { seed, brokers, length }).await;
+    }
+}

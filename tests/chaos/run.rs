@@ -1,0 +1,253 @@
+//! One run: set the scene, let things go wrong, mend everything, compare.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use auditrelay_testkit::builders::{ago, now};
+use auditrelay_testkit::siem::{Answer, Siem};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::check;
+use crate::faults::Fault;
+use crate::fleet::{BATCH, Fleet};
+use crate::history::History;
+use crate::people::{Call, Caller, Ledger, Org, produce};
+use crate::random::Random;
+
+/// Writers of each organization.
+const WRITERS: usize = 2;
+/// How long everything may take to arrive once nothing is wrong any more.
+const DRAIN: Duration = Duration::from_mins(2);
+const LOOK: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    pub(crate) seed: u64,
+    pub(crate) brokers: usize,
+    pub(crate) length: Duration,
+}
+
+/// What one organization sends, and who receives it.
+struct Side {
+    org: Org,
+    siem: Siem,
+    ledgers: Vec<Arc<Mutex<Ledger>>>,
+}
+
+impl Side {
+    fn with_ledgers<T>(&self, look: impl FnOnce(&[&Ledger]) -> T) -> T {
+        let locks: Vec<_> = self
+            .ledgers
+            .iter()
+            .map(|ledger| ledger.lock().unwrap_or_else(PoisonError::into_inner))
+            .collect();
+        look(&locks.iter().map(|lock| &**lock).collect::<Vec<_>>())
+    }
+}
+
+/// Plays it; panics with what is wrong.
+pub(crate) async fn play(run: Run) {
+    let history = History::new(&format!("{}-{}", run.seed, run.brokers));
+    history.say(&format!("{run:?}"));
+    let mut fleet = Fleet::start(run.brokers).await;
+    let api = Caller::new(vec![fleet.api], Duration::from_secs(10));
+    let mut sides = Vec::new();
+    for format in ["json", "cef", "cps"] {
+        let siem = Siem::start().await;
+        let org = Org::new(&api, &siem.url(), format).await;
+        let ledgers = (0..WRITERS).map(|_| Arc::default()).collect();
+        sides.push(Side { org, siem, ledgers });
+    }
+    moods(&sides, run.seed);
+    let (enough, mut writers) = (Arc::<AtomicBool>::default(), JoinSet::new());
+    for side in &sides {
+        for ledger in &side.ledgers {
+            let ingest = Caller::new(fleet.ingest.clone(), Duration::from_secs(15));
+            let (token, ledger) = (side.org.producer.clone(), Arc::clone(ledger));
+            writers.spawn(produce(ingest, token, Arc::clone(&enough), ledger));
+        }
+    }
+    history.say("everything runs");
+    let faults = torment(&mut fleet, run, &history, &sides, &api).await;
+    for side in &sides {
+        side.siem.answer_always(Answer::Status(200));
+    }
+    enough.store(true, Ordering::SeqCst);
+    while let Some(writer) = writers.join_next().await {
+        writer.expect("a producer does not fail");
+    }
+    history.say(&format!("everything is mended after {} faults", faults.len()));
+    let wrong = compare(&fleet, &sides, &api, &faults, &history).await;
+    if !wrong.is_empty() {
+        let kept = history.keep();
+        let (logs, stores) = fleet.keep();
+        let (logs, stores) = (logs.display(), stores.display());
+        panic!("{run:?}: {wrong:#?}\nhistory {kept}, logs {logs}, brokers {stores}");
+    }
+}
+
+/// The first receiver is well, the second in a mood, the third silent most of the time.
+fn moods(sides: &[Side], seed: u64) {
+    let random = Mutex::new(Random::new(seed ^ 0xfeed));
+    sides[1].siem.answer_by(move |_| {
+        let mut random = random.lock().unwrap_or_else(PoisonError::into_inner);
+        match random.below(12) {
+            0 => Answer::Status(500),
+            1 => Answer::Disconnect,
+            2 => Answer::RetryAfter(429, 1),
+            3 => Answer::Slow(Duration::from_millis(400), 200),
+            _ => Answer::Status(200),
+        }
+    });
+    sides[2].siem.answer_always(Answer::Silence);
+}
+
+/// Things go wrong, one or two at a time, with quiet in between.
+async fn torment(
+    fleet: &mut Fleet,
+    run: Run,
+    history: &History,
+    sides: &[Side],
+    api: &Caller,
+) -> Vec<(Fault, String, Instant)> {
+    let mut random = Random::new(run.seed);
+    let (begun, mut faults, mut asked) = (Instant::now(), Vec::new(), false);
+    let (short, long) = (Duration::from_millis(100), Duration::from_millis(2_500));
+    while begun.elapsed() < run.length {
+        if !random.one_in(4) {
+            let mut now_wrong = Vec::new();
+            for _ in 0..=random.below(2) {
+                let fault = Fault::any(&mut random, fleet);
+                if now_wrong.iter().any(|other: &Fault| other.whom == fault.whom) {
+                    continue;
+                }
+                let name = fault.name(fleet);
+                history.say(&name);
+                faults.push((fault, name, Instant::now()));
+                fault.happen(fleet).await;
+                now_wrong.push(fault);
+            }
+            tokio::time::sleep(random.between(short, long)).await;
+            for fault in now_wrong {
+                fault.mend(fleet);
+            }
+        }
+        for process in &mut fleet.services {
+            assert_eq!(process.ended(), None, "a fault elsewhere must not end a service");
+        }
+        if !asked && begun.elapsed() > run.length / 2 {
+            asked = true;
+            history.say("a replay is asked for");
+            ask(api, &sides[0]).await;
+        }
+        tokio::time::sleep(random.between(short, long)).await;
+    }
+    faults
+}
+
+async fn ask(api: &Caller, side: &Side) {
+    let window =
+        json!({"start_at": ago(Duration::from_hours(1)).to_string(), "end_at": now().to_string()});
+    let path = "/v3/audit-log-replay-job";
+    let call = Call { method: "PUT", path, token: &side.org.admin, body: Some(window) };
+    let begun = Instant::now();
+    // A call may be stored although its answer was lost: then the next one meets a running job.
+    while begun.elapsed() < Duration::from_secs(30) {
+        let answered = tokio::time::timeout(Duration::from_secs(12), api.until(202, &call)).await;
+        if answered.is_ok() || job(api, side).await["state"] != "unconfigured" {
+            return;
+        }
+    }
+    panic!("the replay was not accepted");
+}
+
+async fn job(api: &Caller, side: &Side) -> Value {
+    let path = "/v1/replay-job";
+    api.until(200, &Call { method: "GET", path, token: &side.org.admin, body: None }).await
+}
+
+async fn compare(
+    fleet: &Fleet,
+    sides: &[Side],
+    api: &Caller,
+    faults: &[(Fault, String, Instant)],
+    history: &History,
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let begun = Instant::now();
+    let missing =
+        |side: &Side| side.with_ledgers(|ledgers| check::missing(ledgers, &side.siem.live_ids()));
+    while begun.elapsed() < DRAIN && sides.iter().any(|side| missing(side) > 0) {
+        tokio::time::sleep(LOOK).await;
+    }
+    history.say(&format!("all of it arrived {:.1} s later", begun.elapsed().as_secs_f64()));
+    let keys = fleet.keys.verifier();
+    for (index, side) in sides.iter().enumerate() {
+        let verdict = side.with_ledgers(|ledgers| check::live(&side.siem, ledgers, &keys));
+        history.say(&format!(
+            "organization {index}: {} accepted, {} repeated, {} requests, wrong: {:?}",
+            verdict.accepted, verdict.repeated, verdict.requests, verdict.wrong
+        ));
+        wrong.extend(verdict.wrong.into_iter().map(|what| format!("organization {index}: {what}")));
+        if verdict.repeated > (faults.len() + 1) * BATCH {
+            wrong.push(format!("organization {index}: {} repeated", verdict.repeated));
+        }
+    }
+    let replayed = replay(api, &sides[0]).await;
+    history.say(&format!("the replay: {replayed:?}"));
+    wrong.extend(replayed);
+    tell_silences(sides, faults, history);
+    wrong
+}
+
+/// The job of the middle ends, and one more brings everything.
+async fn replay(api: &Caller, side: &Side) -> Vec<String> {
+    let mut wrong = ended(api, side, &[]).await;
+    let past: Vec<String> =
+        side.with_ledgers(|ledgers| check::accepted(ledgers).cloned().collect());
+    let before = job(api, side).await["id"].clone();
+    ask(api, side).await;
+    let begun = Instant::now();
+    while job(api, side).await["id"] == before && begun.elapsed() < DRAIN {
+        tokio::time::sleep(LOOK).await;
+    }
+    wrong.extend(ended(api, side, &past).await);
+    wrong
+}
+
+async fn ended(api: &Caller, side: &Side, past: &[String]) -> Vec<String> {
+    let begun = Instant::now();
+    loop {
+        let job = job(api, side).await;
+        let over = ["completed", "failed", "cancelled"].iter().any(|state| job["state"] == *state);
+        if over || begun.elapsed() > DRAIN {
+            return check::replay(&side.siem, &job, past);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The longest time without an acceptance around each kind of fault.
+fn tell_silences(sides: &[Side], faults: &[(Fault, String, Instant)], history: &History) {
+    let mut times: Vec<Instant> = Vec::new();
+    for side in sides {
+        side.with_ledgers(|ledgers| {
+            times.extend(ledgers.iter().flat_map(|one| &one.accepted).map(|(at, _)| *at));
+        });
+    }
+    times.sort_unstable();
+    let mut longest = std::collections::BTreeMap::<&str, Duration>::new();
+    for (_, name, at) in faults {
+        let window = *at..*at + Duration::from_secs(8);
+        let around = times.windows(2).filter(|pair| window.contains(&pair[1]));
+        let silence = around.map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
+        let known = longest.entry(name).or_default();
+        *known = silence.max(*known);
+    }
+    for (name, silence) in longest {
+        history.say(&format!("{name}: {:.2} s without a 202", silence.as_secs_f64()));
+    }
+}
