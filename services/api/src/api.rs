@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use auditrelay_api_core::limit::Rate;
 use auditrelay_api_core::{Action, Command, Denial, decide};
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::delivery::{Lane, LaneState};
@@ -44,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) telemetry: Telemetry,
     pub(crate) jwks: Jwks,
     pub(crate) replay_limit: Limit<Scope>,
+    pub(crate) request_limit: Limit<OrgId>,
     pub(crate) turns: Turns<OrgId>,
     /// Pages that are gathered at the same time; each takes some megabytes.
     pub(crate) pulls: Semaphore,
@@ -76,7 +78,8 @@ impl Api {
             tokens: Tokens::default(),
             telemetry,
             jwks: signing.jwks(),
-            replay_limit: Limit::default(),
+            replay_limit: Limit::new(Rate::REPLAYS),
+            request_limit: Limit::new(Rate::REQUESTS),
             turns: Turns::default(),
             pulls: Semaphore::new(PULLS_MAX),
             clock: Arc::clone(&context.clock),

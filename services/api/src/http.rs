@@ -16,6 +16,7 @@ pub(crate) mod replay;
 pub(crate) mod request;
 mod response;
 pub(crate) mod status;
+pub(crate) mod test_delivery;
 mod tokens;
 pub(crate) mod webhook;
 
@@ -89,6 +90,8 @@ fn own() -> Router<Api> {
         .route("/v1/organizations/{org}/tokens", get(tokens::list).post(tokens::issue))
         .route("/v1/organizations/{org}/tokens/{token}", delete(tokens::revoke))
         .route("/v1/coverage", get(coverage::get))
+        .route("/v1/destinations/{id}/test", post(test_delivery::stored))
+        .route("/v1/destination-tests", post(test_delivery::draft))
         .route("/v1/webhooks/{scope}/delivery", get(status::delivery))
         .route("/v1/webhooks/{scope}/attempts", get(attempts::list))
         .route("/v1/replay-job", get(progress::get))

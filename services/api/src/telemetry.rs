@@ -12,6 +12,7 @@ pub(crate) struct Telemetry {
     changes: Family<ChangeLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
     commands: Family<CommandLabels, Counter>,
+    requests: Family<CommandLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,6 +50,11 @@ impl Telemetry {
             "Commands sent to the replay-scheduler",
             self.commands.clone(),
         );
+        metrics.register(
+            "api_delivery_commands_total",
+            "Commands sent to the webhook-sender",
+            self.requests.clone(),
+        );
     }
 
     /// A command on an organization's configuration was decided.
@@ -62,6 +68,12 @@ impl Telemetry {
     pub(crate) fn refused(&self, reason: &'static str) {
         tracing::debug!(reason, "request refused");
         self.refusals.get_or_create(&RefusalLabels { reason }).inc();
+    }
+
+    /// A sender was asked for a request to a receiver.
+    pub(crate) fn requested(&self, command: &'static str, result: &'static str) {
+        tracing::info!(command, result, "delivery command answered");
+        self.requests.get_or_create(&CommandLabels { command, result }).inc();
     }
 
     /// The replay-scheduler was asked for something.

@@ -21,6 +21,7 @@ Examples:
   auditrelay dev                        every service on this machine
   auditrelay send --count 100           some events that look real
   auditrelay replay --last 6h --wait    send the last six hours again
+  auditrelay webhook test               does the receiver take an event?
   auditrelay listen                     a SIEM on this machine
   auditrelay verify events.log          is what the SIEM stored complete and genuine?
 
@@ -85,6 +86,8 @@ pub(crate) enum Command {
     Replay(commands::replay::ReplayArgs),
     /// Receive deliveries as a SIEM would
     Listen(commands::listen::ListenArgs),
+    /// Test a webhook
+    Webhook(commands::webhook::WebhookArgs),
 
     /// Check what a SIEM has stored: signatures, and that nothing is missing
     Verify(commands::verify::VerifyArgs),

@@ -11,6 +11,7 @@ pub(crate) mod service;
 mod shell;
 pub(crate) mod token;
 pub(crate) mod verify;
+pub(crate) mod webhook;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Replay(args) => block_on(replay::run(args, output)),
         Command::Listen(args) => block_on(listen::run(args, output)),
         Command::Verify(args) => block_on(verify::run(args, output)),
+        Command::Webhook(args) => block_on(webhook::run(args, output)),
         Command::Org(args) => block_on(org::run(args, output)),
         Command::Token(args) => block_on(token::run(args, output)),
         Command::Keys(args) => keys::run(args, output),

@@ -9,7 +9,7 @@ use auditrelay_replay_scheduler_core::{Action, Command, Denial};
 use auditrelay_runtime::lifecycle::Drain;
 use auditrelay_runtime::telemetry::continue_trace;
 use auditrelay_streams::{
-    ExecuteError, Incoming, ReadError, ReplayAction, ReplayCommand, ReplayCommands, ReplayReply,
+    Commands, ExecuteError, Incoming, ReadError, ReplayAction, ReplayCommand, ReplayReply,
 };
 use tokio::sync::Semaphore;
 use tracing::Instrument;
@@ -32,7 +32,7 @@ impl Scheduler {
         loop {
             let listened = tokio::select! {
                 () = drain.soft.cancelled() => return,
-                listened = self.streams.serve_replay_commands() => listened,
+                listened = self.streams.listen::<ReplayCommand>() => listened,
             };
             match listened {
                 Ok(commands) => self.serve_from(commands, &room, &drain).await,
@@ -45,7 +45,12 @@ impl Scheduler {
         }
     }
 
-    async fn serve_from(&self, mut commands: ReplayCommands, room: &Arc<Semaphore>, drain: &Drain) {
+    async fn serve_from(
+        &self,
+        mut commands: Commands<ReplayCommand>,
+        room: &Arc<Semaphore>,
+        drain: &Drain,
+    ) {
         loop {
             let Ok(permit) = Arc::clone(room).acquire_owned().await else { return };
             // Both arms only wait, so that a dropped one loses nothing.
@@ -62,7 +67,7 @@ impl Scheduler {
         }
     }
 
-    async fn reply(&self, incoming: Incoming) {
+    async fn reply(&self, incoming: Incoming<ReplayCommand>) {
         let span = tracing::info_span!(
             "replay_job.command", scope = %incoming.command.scope, job.id = %incoming.command.job
         );

@@ -12,7 +12,7 @@ use auditrelay_signing::{KeySet, SealingKeys};
 use auditrelay_webhook_sender_core::batch::Caps;
 use auditrelay_webhook_sender_core::lane::Policy;
 
-use crate::transport::TransportConfig;
+use crate::transport::{TlsFiles, TransportConfig};
 
 /// Settings of the webhook-sender.
 #[derive(Debug, Clone)]
@@ -114,13 +114,32 @@ fn transport(settings: &mut Settings) -> TransportConfig {
             "a list of networks such as 10.0.0.0/8,fd00::/8",
         ),
         allow_http: settings.flag("sender.allow_http", false),
-        extra_roots: settings.optional("sender.extra_roots").map(PathBuf::from),
+        tls: tls_files(settings),
         connect_wait: settings.duration(
             "sender.connect_deadline",
             5 * SECOND,
             Duration::from_millis(100)..=60 * SECOND,
         ),
     }
+}
+
+/// A certificate without its key, or a key alone, is a mistake.
+fn tls_files(settings: &mut Settings) -> TlsFiles {
+    let mut file = |key| settings.optional(key).map(PathBuf::from);
+    let files = TlsFiles {
+        extra_roots: file("sender.extra_roots"),
+        client_certificate: file("sender.client_certificate"),
+        client_key: file("sender.client_key"),
+    };
+    let missing = match (&files.client_certificate, &files.client_key) {
+        (Some(_), None) => Some("sender.client_key"),
+        (None, Some(_)) => Some("sender.client_certificate"),
+        (Some(_), Some(_)) | (None, None) => None,
+    };
+    if let Some(key) = missing {
+        settings.mistake(key, "is needed: certificate and key go together".to_owned());
+    }
+    files
 }
 
 fn keys(settings: &mut Settings) -> Option<Keys> {

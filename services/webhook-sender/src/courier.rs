@@ -8,20 +8,20 @@ use auditrelay_format::{Vendor, render_placed, seal_line};
 use auditrelay_model::destination::Destination;
 use auditrelay_model::id::JobId;
 use auditrelay_model::{Scope, Timestamp};
-use auditrelay_runtime::telemetry::{link, trace_id, traceparent};
+use auditrelay_runtime::telemetry::{link, trace_id};
 use auditrelay_signing::SigningKey;
 use auditrelay_signing::manifest::{Delivery, Writing};
 use auditrelay_webhook_sender_core::batch::Batch;
 use auditrelay_webhook_sender_core::lane::{Request, Tried};
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 use tracing::{Instrument, Span, field};
 use url::Url;
 
 use crate::gzip::gzip;
+use crate::headers::{self, MANIFEST, REPLAY_JOB, Stamp, unix_seconds};
 use crate::sender::Sender;
 use crate::transport::Outgoing;
 
@@ -110,6 +110,7 @@ async fn post(sender: Arc<Sender>, parcel: Parcel, letter: Letter, sent_at: Time
         Err(error) => return unsent(sent_at, &error),
     };
     let outgoing = Outgoing {
+        org: parcel.scope.org(),
         url: parcel.destination.endpoint.clone(),
         tls: parcel.destination.tls,
         headers,
@@ -200,34 +201,15 @@ fn headers(
     letter: &Letter,
     at: Timestamp,
 ) -> anyhow::Result<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(12);
-    if let Some(authorization) = sender.authorization(&parcel.destination)? {
-        headers.insert(AUTHORIZATION, authorization);
-    }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    headers.insert(WEBHOOK_ID, HeaderValue::from_str(&message_id(&parcel.request.batch))?);
-    headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(unix_seconds(at)));
+    let message_id = message_id(&parcel.request.batch);
+    let stamp = Stamp { message_id: &message_id, at, signature: &letter.signature };
+    let mut headers = headers::headers(sender, &parcel.destination, &stamp)?;
     headers.insert(MANIFEST, HeaderValue::from_str(&letter.manifest)?);
-    headers.insert(WEBHOOK_SIGNATURE, HeaderValue::from_str(&letter.signature)?);
-    if let Some(traceparent) = traceparent() {
-        headers.insert(TRACEPARENT, HeaderValue::from_str(&traceparent)?);
-    }
     if let Some(job) = parcel.job {
         headers.insert(REPLAY_JOB, HeaderValue::from_str(&job.to_string())?);
     }
     Ok(headers)
 }
-
-const AGENT: &str = concat!("auditrelay/", env!("CARGO_PKG_VERSION"));
-const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
-const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const REPLAY_JOB: HeaderName = HeaderName::from_static("x-auditrelay-replay-job");
-
-const MANIFEST: HeaderName = HeaderName::from_static("x-auditrelay-manifest");
 
 fn delivery(parcel: &Parcel, id: String, at: Timestamp) -> Delivery {
     Delivery {
@@ -241,10 +223,6 @@ fn delivery(parcel: &Parcel, id: String, at: Timestamp) -> Delivery {
 
 fn message_id(batch: &Batch) -> String {
     format!("msg_{}", batch.id)
-}
-
-fn unix_seconds(at: Timestamp) -> i64 {
-    at.millis().div_euclid(1_000)
 }
 
 fn host(endpoint: &str) -> String {

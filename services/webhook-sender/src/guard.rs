@@ -17,6 +17,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tower_service::Service;
 
+use crate::resolver::Resolve;
+
 /// A name may have a thousand addresses.
 const ADDRESSES_MAX: usize = 8;
 
@@ -35,13 +37,52 @@ pub(crate) enum NoConnection {
 #[derive(Debug, Clone)]
 pub(crate) struct Guard {
     policy: Arc<AddressPolicy>,
+    resolver: Arc<dyn Resolve>,
     connect_wait: Duration,
+}
+
+/// The addresses of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    /// Those that may be dialled, in their order.
+    pub(crate) admitted: Vec<SocketAddr>,
+    /// How many may not.
+    pub(crate) refused: usize,
 }
 
 impl Guard {
     /// `connect_wait` holds for the lookup and all addresses together.
-    pub(crate) fn new(policy: AddressPolicy, connect_wait: Duration) -> Self {
-        Self { policy: Arc::new(policy), connect_wait }
+    pub(crate) fn new(
+        policy: AddressPolicy,
+        resolver: Arc<dyn Resolve>,
+        connect_wait: Duration,
+    ) -> Self {
+        Self { policy: Arc::new(policy), resolver, connect_wait }
+    }
+
+    /// When a connection that begins now must be there.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.connect_wait
+    }
+
+    /// Finds and checks the addresses of a URL's host.
+    pub(crate) async fn look_up(
+        &self,
+        uri: &Uri,
+        deadline: Instant,
+    ) -> Result<Resolved, NoConnection> {
+        let found = resolve(self.resolver.as_ref(), uri, deadline).await?;
+        admit(&self.policy, found)
+    }
+}
+
+impl Resolved {
+    /// The first address that answers.
+    pub(crate) async fn dial(&self, deadline: Instant) -> Result<TcpStream, NoConnection> {
+        if self.admitted.is_empty() {
+            return Err(NoConnection::Blocked);
+        }
+        dial(&self.admitted, deadline).await
     }
 }
 
@@ -57,15 +98,17 @@ impl Service<Uri> for Guard {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let guard = self.clone();
         Box::pin(async move {
-            let deadline = Instant::now() + guard.connect_wait;
-            let resolved = resolve(&uri, deadline).await?;
-            let admitted = admit(&guard.policy, resolved)?;
-            dial(&admitted, deadline).await.map(TokioIo::new)
+            let deadline = guard.deadline();
+            guard.look_up(&uri, deadline).await?.dial(deadline).await.map(TokioIo::new)
         })
     }
 }
 
-async fn resolve(uri: &Uri, deadline: Instant) -> Result<Vec<SocketAddr>, NoConnection> {
+async fn resolve(
+    resolver: &dyn Resolve,
+    uri: &Uri,
+    deadline: Instant,
+) -> Result<Vec<SocketAddr>, NoConnection> {
     let host = uri.host().unwrap_or_default();
     let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
         Some("http") => 80,
@@ -75,24 +118,24 @@ async fn resolve(uri: &Uri, deadline: Instant) -> Result<Vec<SocketAddr>, NoConn
     if let Ok(address) = literal {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    match timeout_at(deadline, tokio::net::lookup_host((host, port))).await {
-        Ok(Ok(found)) => Ok(found.collect()),
+    match timeout_at(deadline, resolver.resolve(host, port)).await {
+        Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => Err(NoConnection::Dns(error.to_string())),
         Err(_) => Err(NoConnection::Dns("no answer in time".to_owned())),
     }
 }
 
 /// The permitted ones among the addresses, in their order.
-fn admit(
-    policy: &AddressPolicy,
-    resolved: Vec<SocketAddr>,
-) -> Result<Vec<SocketAddr>, NoConnection> {
-    if resolved.is_empty() {
+fn admit(policy: &AddressPolicy, found: Vec<SocketAddr>) -> Result<Resolved, NoConnection> {
+    if found.is_empty() {
         return Err(NoConnection::Dns("the name has no address".to_owned()));
     }
-    let permitted = resolved.into_iter().filter(|address| policy.permits(address.ip()));
-    let admitted: Vec<SocketAddr> = permitted.take(ADDRESSES_MAX).collect();
-    if admitted.is_empty() { Err(NoConnection::Blocked) } else { Ok(admitted) }
+    let all = found.len();
+    let mut admitted: Vec<SocketAddr> =
+        found.into_iter().filter(|address| policy.permits(address.ip())).collect();
+    let refused = all - admitted.len();
+    admitted.truncate(ADDRESSES_MAX);
+    Ok(Resolved { admitted, refused })
 }
 
 /// The first address that answers. Each may use its share of the time that is left, so that one
@@ -122,6 +165,7 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolver::SystemResolver;
 
     fn socket(text: &str) -> SocketAddr {
         text.parse().unwrap()
@@ -131,14 +175,11 @@ mod tests {
     fn of_mixed_addresses_only_the_public_ones_are_dialled() {
         let policy = AddressPolicy::default();
         let mixed = ["10.0.0.1:443", "1.1.1.1:443", "[::ffff:10.0.0.1]:443", "[2606:4700::1]:443"];
-        assert_eq!(
-            admit(&policy, mixed.map(socket).into()),
-            Ok(vec![socket("1.1.1.1:443"), socket("[2606:4700::1]:443")])
-        );
-        assert_eq!(
-            admit(&policy, vec![socket("127.0.0.1:443"), socket("[64:ff9b::a00:1]:443")]),
-            Err(NoConnection::Blocked)
-        );
+        let admitted = vec![socket("1.1.1.1:443"), socket("[2606:4700::1]:443")];
+        assert_eq!(admit(&policy, mixed.map(socket).into()), Ok(Resolved { admitted, refused: 2 }));
+        let private = vec![socket("127.0.0.1:443"), socket("[64:ff9b::a00:1]:443")];
+        let none = Resolved { admitted: Vec::new(), refused: 2 };
+        assert_eq!(admit(&policy, private), Ok(none));
     }
 
     #[test]
@@ -150,13 +191,16 @@ mod tests {
     #[test]
     fn of_a_thousand_addresses_eight_are_tried() {
         let many = vec![socket("1.1.1.1:443"); 1000];
-        assert_eq!(admit(&AddressPolicy::default(), many).map(|some| some.len()), Ok(8));
+        let admitted = admit(&AddressPolicy::default(), many).map(|some| some.admitted.len());
+        assert_eq!(admitted, Ok(8));
     }
 
     #[tokio::test]
     async fn literals_are_checked_like_names() {
         for uri in ["https://127.0.0.1/", "https://[::1]:8443/", "https://[::ffff:10.0.0.1]/"] {
-            let mut guard = Guard::new(AddressPolicy::default(), Duration::from_secs(1));
+            let resolver = Arc::new(SystemResolver::default());
+            let wait = Duration::from_secs(1);
+            let mut guard = Guard::new(AddressPolicy::default(), resolver, wait);
             let refused = guard.call(uri.parse().unwrap()).await.map(|_| ());
             assert_eq!(refused, Err(NoConnection::Blocked), "{uri}");
         }

@@ -14,7 +14,7 @@ use crate::memory::Memory;
 use crate::sender::Sender;
 use crate::telemetry::Telemetry;
 use crate::transport::Transport;
-use crate::{replay, shards};
+use crate::{replay, shards, test_delivery};
 
 const PART: &str = "sender";
 const STREAMS: [StreamName; 5] = [
@@ -57,7 +57,11 @@ pub async fn start(config: Config, streams: Streams, context: Context) -> anyhow
         });
         if catch_up(&sender, &jobs).await {
             sender.context.readiness.set(PART, Ok(()));
-            tokio::join!(shards::run(Arc::clone(&sender)), replay::run(sender, jobs));
+            tokio::join!(
+                shards::run(Arc::clone(&sender)),
+                replay::run(Arc::clone(&sender), jobs),
+                test_delivery::serve(sender),
+            );
         }
     });
     Ok(())

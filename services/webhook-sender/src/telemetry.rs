@@ -22,6 +22,12 @@ pub(crate) struct Telemetry {
     lanes: Family<StateLabels, Gauge>,
     lag: Family<LaneLabels, Histogram>,
     shards: Gauge,
+    tests: Family<TestLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TestLabels {
+    result: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -55,6 +61,7 @@ impl Telemetry {
             lanes: Family::default(),
             lag: Family::new_with_constructor(|| Histogram::new(LAG_SECONDS)),
             shards: Gauge::default(),
+            tests: Family::default(),
         };
         let t = &telemetry;
         metrics.register("webhook_attempts", "Requests to receivers", t.attempts.clone());
@@ -76,6 +83,11 @@ impl Telemetry {
             t.lag.clone(),
         );
         metrics.register("webhook_shards", "Shards that this sender holds", t.shards.clone());
+        metrics.register(
+            "webhook_test_deliveries",
+            "Test deliveries by what came of them",
+            t.tests.clone(),
+        );
         telemetry
     }
 
@@ -90,6 +102,11 @@ impl Telemetry {
         let labels = LaneLabels { lane: lane_name(lane) };
         self.delivered.get_or_create(&labels).inc_by(events);
         self.lag.get_or_create(&labels).observe(lag.as_secs_f64());
+    }
+
+    /// A test delivery was made, or refused because too many were asked for.
+    pub(crate) fn tested(&self, result: &'static str) {
+        self.tests.get_or_create(&TestLabels { result }).inc();
     }
 
     pub(crate) fn shards(&self, held: usize) {

@@ -1,40 +1,42 @@
 //! One request to a receiver, and what came of it.
 //!
-//! Cast: [`Transport`] holds two clients, one that checks certificates and one that does not; each
-//! dials through [`Guard`](crate::guard), so that only permitted addresses are reached.
+//! Cast: [`Transport`] keeps a client for every organization and TLS policy that was used lately;
+//! each dials through [`Guard`], so that only permitted addresses are reached. [`probe`] goes the
+//! same way once, step by step, and remembers what it saw.
 //!
 //! Invariants: one deadline runs from the dial to the end of the response head; redirects are
 //! never followed, bodies never decompressed, proxies and cookies never used; of a body at most
 //! 4 KiB are read, for at most a second. A request is repeated on another connection only when
-//! nothing of it was sent.
+//! nothing of it was sent. Organizations share neither connections nor TLS sessions, even where
+//! they share a receiver.
 
 mod answer;
+mod clients;
 mod failure;
+mod probe;
 mod tls;
 
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use auditrelay_model::address::AddressPolicy;
 use auditrelay_model::destination::TlsPolicy;
+use auditrelay_model::id::OrgId;
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 use url::Url;
 
 use crate::guard::Guard;
+use crate::resolver::{Resolve, SystemResolver};
+use clients::Clients;
+use tls::Tls;
 
-pub use tls::TransportError;
+pub use tls::{TlsFiles, TransportError};
 
-/// Connections to a receiver that wait for the next batch.
-const IDLE_CONNECTIONS_MAX: usize = 2;
-const IDLE_WAIT: Duration = Duration::from_secs(30);
 /// A response head, with all its fields.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 const HEAD_FIELDS_MAX: usize = 100;
@@ -46,8 +48,8 @@ pub struct TransportConfig {
     pub policy: AddressPolicy,
     /// Whether `http://` endpoints may be called.
     pub allow_http: bool,
-    /// PEM file with certificates to trust besides the machine's own.
-    pub extra_roots: Option<PathBuf>,
+    /// Whom we trust, and who we are.
+    pub tls: TlsFiles,
     /// Time for the lookup and the TCP connection together.
     pub connect_wait: Duration,
 }
@@ -55,6 +57,8 @@ pub struct TransportConfig {
 /// A request to send.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
+    /// In whose name: nothing is shared with anybody else's requests.
+    pub org: OrgId,
     /// The destination's endpoint as it was written.
     pub url: String,
     /// Whether the receiver's certificate is checked.
@@ -67,26 +71,30 @@ pub struct Outgoing {
     pub deadline: Duration,
 }
 
-type DeliveryClient = Client<HttpsConnector<Guard>, Full<Bytes>>;
-
 /// Sends requests; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Transport {
-    verifying: DeliveryClient,
-    skipping: DeliveryClient,
+    clients: Arc<Clients>,
+    guard: Guard,
+    tls: Arc<Tls>,
     allow_http: bool,
 }
 
 impl Transport {
-    /// Reads the machine's trusted certificates.
+    /// Reads the certificates; names are looked up by the machine's resolver.
     pub fn new(config: TransportConfig) -> Result<Self, TransportError> {
-        let guard = Guard::new(config.policy, config.connect_wait);
-        let verifying = tls::verifying(config.extra_roots.as_deref())?;
-        Ok(Self {
-            verifying: client(verifying, guard.clone()),
-            skipping: client(tls::skipping()?, guard),
-            allow_http: config.allow_http,
-        })
+        Self::with_resolver(config, Arc::new(SystemResolver::default()))
+    }
+
+    /// The same with a resolver of the caller's.
+    pub fn with_resolver(
+        config: TransportConfig,
+        resolver: Arc<dyn Resolve>,
+    ) -> Result<Self, TransportError> {
+        let guard = Guard::new(config.policy, resolver, config.connect_wait);
+        let tls = Arc::new(Tls::new(&config.tls)?);
+        let clients = Arc::new(Clients::new(guard.clone(), Arc::clone(&tls)));
+        Ok(Self { clients, guard, tls, allow_http: config.allow_http })
     }
 
     /// Sends the request once and says what came of it.
@@ -96,9 +104,9 @@ impl Transport {
             Err(reason) => return failed(FailureKind::Endpoint, reason),
         };
         let authorization = authorization(&request.headers);
-        let client = match request.tls {
-            TlsPolicy::Verify => &self.verifying,
-            TlsPolicy::SkipVerification => &self.skipping,
+        let client = match self.clients.of(request.org, request.tls) {
+            Ok(client) => client,
+            Err(error) => return failed(FailureKind::Tls, &format!("tls: {error}")),
         };
         let mut outgoing = Request::new(Full::new(request.body));
         *outgoing.method_mut() = Method::POST;
@@ -137,22 +145,4 @@ fn authorization(headers: &HeaderMap) -> String {
 
 fn failed(kind: FailureKind, message: &str) -> Outcome {
     Outcome::Failed { kind, message: message.to_owned() }
-}
-
-fn client(tls: rustls::ClientConfig, guard: Guard) -> DeliveryClient {
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .enable_http2()
-        .wrap_connector(guard);
-    Client::builder(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_WAIT)
-        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-        .http1_max_buf_size(HEAD_BYTES_MAX)
-        .http1_max_headers(HEAD_FIELDS_MAX)
-        .http2_max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
-        .build(connector)
 }

@@ -216,3 +216,135 @@ pub struct Totals {
     #[prost(uint64, tag = "7")]
     pub requests_failed: u64,
 }
+/// A command to any sender, by request and reply on audit.command.test-delivery: send one made-up
+/// event to a destination, stored or not, and say what was seen. No lane is touched.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TestDelivery {
+    #[prost(message, optional, tag = "1")]
+    pub scope: ::core::option::Option<super::super::r#type::v1::Scope>,
+    /// As it is stored, or as it would be; its authorization is sealed either way.
+    #[prost(message, optional, tag = "2")]
+    pub destination: ::core::option::Option<super::super::config::v1::Destination>,
+    /// Who asks: a token's id.
+    #[prost(string, tag = "3")]
+    pub actor: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub traceparent: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TestReply {
+    #[prost(oneof = "test_reply::Result", tags = "1, 2")]
+    pub result: ::core::option::Option<test_reply::Result>,
+}
+/// Nested message and enum types in `TestReply`.
+pub mod test_reply {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Result {
+        #[prost(message, tag = "1")]
+        Report(super::TestReport),
+        /// Could not be tried; try again.
+        #[prost(string, tag = "2")]
+        Unavailable(::prost::alloc::string::String),
+    }
+}
+/// What was seen, phase by phase; a phase that was not reached is missing.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TestReport {
+    #[prost(int64, tag = "1")]
+    pub at_ns: i64,
+    #[prost(string, tag = "2")]
+    pub event_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub duration_us: u64,
+    #[prost(message, optional, tag = "4")]
+    pub lookup: ::core::option::Option<Lookup>,
+    #[prost(message, optional, tag = "5")]
+    pub connection: ::core::option::Option<Connection>,
+    #[prost(message, optional, tag = "6")]
+    pub tls: ::core::option::Option<TlsSession>,
+    #[prost(message, optional, tag = "7")]
+    pub answer: ::core::option::Option<HttpAnswer>,
+    /// Unset when the receiver answered 2xx.
+    #[prost(message, optional, tag = "8")]
+    pub failure: ::core::option::Option<TestFailure>,
+    /// W3C trace id of the test's span.
+    #[prost(string, tag = "9")]
+    pub trace_id: ::prost::alloc::string::String,
+}
+/// The name became addresses.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Lookup {
+    /// Those that may be dialled.
+    #[prost(string, repeated, tag = "1")]
+    pub addresses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How many more there are that may not; they are not told.
+    #[prost(uint32, tag = "2")]
+    pub refused: u32,
+    #[prost(uint64, tag = "3")]
+    pub duration_us: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Connection {
+    /// Address and port.
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub duration_us: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TlsSession {
+    /// For example "TLSv1.3"; empty when the handshake failed, as are the next two.
+    #[prost(string, tag = "1")]
+    pub version: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub cipher_suite: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub application_protocol: ::prost::alloc::string::String,
+    /// Whether the destination wants the certificate to be checked.
+    #[prost(bool, tag = "4")]
+    pub checked: bool,
+    /// Why the certificate can not be trusted; empty when it can.
+    #[prost(string, tag = "5")]
+    pub distrust: ::prost::alloc::string::String,
+    /// The receiver's own first.
+    #[prost(message, repeated, tag = "6")]
+    pub chain: ::prost::alloc::vec::Vec<Certificate>,
+    #[prost(uint64, tag = "7")]
+    pub duration_us: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Certificate {
+    #[prost(string, tag = "1")]
+    pub subject: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub issuer: ::prost::alloc::string::String,
+    /// Host names and addresses that it is for.
+    #[prost(string, repeated, tag = "3")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(int64, tag = "4")]
+    pub not_before_ns: i64,
+    #[prost(int64, tag = "5")]
+    pub not_after_ns: i64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HttpAnswer {
+    /// For example "HTTP/1.1".
+    #[prost(string, tag = "1")]
+    pub version: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub status: u32,
+    /// First bytes of the body in printable text.
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
+    /// Until the end of its head.
+    #[prost(uint64, tag = "4")]
+    pub duration_us: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TestFailure {
+    /// "endpoint", "dns", "connect", "tls" or "http".
+    #[prost(string, tag = "1")]
+    pub phase: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+}

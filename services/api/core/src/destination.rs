@@ -1,6 +1,7 @@
 //! Destinations: where SIEMs listen.
 
 mod draft;
+mod trial;
 
 use auditrelay_model::Timestamp;
 use auditrelay_model::config::{ConfigChange, OrgConfig};
@@ -9,6 +10,7 @@ use auditrelay_model::id::DestinationId;
 use serde::Serialize;
 
 pub use draft::{Draft, PatchDraft, authorization_fault};
+pub use trial::{Trial, tried};
 
 use crate::command::{Decided, Denial, check_room};
 use crate::endpoint::{Endpoint, same_origin};

@@ -29,6 +29,7 @@ pub mod portal;
 pub mod query;
 pub mod replay;
 pub mod status;
+pub mod test_delivery;
 pub mod text;
 pub mod token;
 pub mod webhook;

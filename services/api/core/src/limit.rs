@@ -11,10 +11,22 @@ pub struct Bucket {
     full_at: Timestamp,
 }
 
-/// Permits in a full bucket.
-const CAPACITY: u32 = 30;
-/// One permit comes back in this time.
-const REFILL: Duration = Duration::from_millis(200);
+/// How large a bucket is and how fast it fills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Permits in a full bucket.
+    pub burst: u32,
+    /// One permit comes back in this time.
+    pub refill: Duration,
+}
+
+impl Rate {
+    /// Replay jobs of a scope.
+    pub const REPLAYS: Self = Self { burst: 30, refill: Duration::from_millis(200) };
+    /// Requests to receivers that somebody asks an organization's senders for: tests, and events
+    /// out of quarantine. Nobody is to be flooded through us.
+    pub const REQUESTS: Self = Self { burst: 20, refill: Duration::from_secs(3) };
+}
 
 impl Bucket {
     /// A full bucket.
@@ -23,10 +35,10 @@ impl Bucket {
     }
 
     /// Takes a permit, or says how long to wait for one.
-    pub fn take(&mut self, now: Timestamp) -> Result<(), Duration> {
-        let full_at = self.full_at.max(now) + REFILL;
+    pub fn take(&mut self, rate: Rate, now: Timestamp) -> Result<(), Duration> {
+        let full_at = self.full_at.max(now) + rate.refill;
         let missing = full_at.since(now);
-        match missing.checked_sub(REFILL * CAPACITY) {
+        match missing.checked_sub(rate.refill * rate.burst) {
             Some(wait) if !wait.is_zero() => Err(wait),
             Some(_) | None => {
                 self.full_at = full_at;
@@ -47,16 +59,17 @@ mod tests {
 
     #[test]
     fn a_burst_is_let_through_and_then_a_steady_rate() {
+        let rate = Rate::REPLAYS;
         let mut now = Timestamp::from_nanos(1);
         let mut bucket = Bucket::full(now);
-        for _ in 0..CAPACITY {
-            assert_eq!(bucket.take(now), Ok(()));
+        for _ in 0..rate.burst {
+            assert_eq!(bucket.take(rate, now), Ok(()));
         }
-        assert_eq!(bucket.take(now), Err(REFILL));
+        assert_eq!(bucket.take(rate, now), Err(rate.refill));
         assert!(!bucket.is_full(now));
-        now = now + REFILL;
-        assert_eq!(bucket.take(now), Ok(()));
-        assert_eq!(bucket.take(now), Err(REFILL));
-        assert!(bucket.is_full(now + REFILL * CAPACITY));
+        now = now + rate.refill;
+        assert_eq!(bucket.take(rate, now), Ok(()));
+        assert_eq!(bucket.take(rate, now), Err(rate.refill));
+        assert!(bucket.is_full(now + rate.refill * rate.burst));
     }
 }

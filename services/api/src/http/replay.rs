@@ -103,7 +103,7 @@ pub(super) async fn command(
     let command =
         ReplayCommand { scope, job, actor, traceparent: telemetry::traceparent(), action };
     let api = &signed.api;
-    let reply = api.streams.send_replay_command(&command, COMMAND_TIMEOUT).await;
+    let reply = api.streams.ask(&command, COMMAND_TIMEOUT).await;
     let reply = reply.map_err(|error| {
         api.telemetry.commanded(name, "unanswered");
         problems::unread(&error)

@@ -26,7 +26,7 @@ impl Scheduler {
         let drain = &world.context.drain;
         let replays = Projection::start(&world.streams, &drain.hard, &drain.tasks);
         let scheduler = Self { replays, commands: Arc::default() };
-        let mut commands = world.streams.serve_replay_commands().await.unwrap();
+        let mut commands = world.streams.listen::<ReplayCommand>().await.unwrap();
         let serving = scheduler.clone();
         tokio::spawn(async move {
             while let Some(incoming) = commands.next().await {

@@ -21,6 +21,7 @@ pub mod replay;
 pub mod scope;
 pub mod secret;
 pub mod stream;
+pub mod test_delivery;
 pub mod text;
 pub mod timestamp;
 pub mod token;

@@ -5,6 +5,7 @@ pub(crate) mod delivery;
 pub(crate) mod event;
 pub(crate) mod replay;
 pub(crate) mod retention;
+pub(crate) mod test_delivery;
 mod types;
 
 /// A stored message that does not say what it must.

@@ -1,18 +1,12 @@
-//! Commands that need an answer, by request and reply.
-
-use std::time::Duration;
+//! The commands that need an answer.
 
 use auditrelay_model::id::JobId;
+use auditrelay_model::test_delivery::{TestDelivery, TestReport};
 use auditrelay_model::{Scope, Window};
-use futures::StreamExt;
 
-use crate::codec::replay as codec;
-use crate::connect::Streams;
-use crate::error::ReadError;
-use crate::subject::REPLAY_COMMANDS;
-
-/// Every scheduler listens; each command goes to one of them.
-const QUEUE: &str = "replay-scheduler";
+use crate::ask::{Command, Wire};
+use crate::codec::{replay, test_delivery};
+use crate::subject::{REPLAY_COMMANDS, TEST_COMMANDS};
 
 /// A command to the replay-scheduler.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,74 +57,37 @@ pub enum ReplayReply {
     Unavailable(String),
 }
 
-/// Commands as they come in.
-pub struct ReplayCommands {
-    streams: Streams,
-    subscriber: async_nats::Subscriber,
+impl Command for ReplayCommand {
+    type Reply = ReplayReply;
+
+    const WIRE: Wire<Self> = Wire {
+        subject: REPLAY_COMMANDS,
+        queue: "replay-scheduler",
+        encode: replay::encode_command,
+        decode: replay::decode_command,
+        encode_reply: replay::encode_reply,
+        decode_reply: replay::decode_reply,
+    };
 }
 
-/// One command, waiting for its answer.
-pub struct Incoming {
-    /// The command.
-    pub command: ReplayCommand,
-    streams: Streams,
-    reply: async_nats::Subject,
+/// What a sender answers to the wish for a test delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TestReply {
+    /// What was seen.
+    Report(Box<TestReport>),
+    /// It could not be tried; try again.
+    Unavailable(String),
 }
 
-impl Streams {
-    /// Asks a scheduler. No answer within `timeout` means that nothing is known: the command may
-    /// have been carried out.
-    pub async fn send_replay_command(
-        &self,
-        command: &ReplayCommand,
-        timeout: Duration,
-    ) -> Result<ReplayReply, ReadError> {
-        let request = async_nats::Request::new()
-            .payload(codec::encode_command(command).into())
-            .timeout(Some(timeout));
-        let answer = self
-            .context
-            .client()
-            .send_request(REPLAY_COMMANDS, request)
-            .await
-            .map_err(ReadError::unavailable)?;
-        codec::decode_reply(&answer.payload).map_err(|error| ReadError::Corrupt(error.to_string()))
-    }
+impl Command for TestDelivery {
+    type Reply = TestReply;
 
-    /// Takes part in answering commands.
-    pub async fn serve_replay_commands(&self) -> Result<ReplayCommands, ReadError> {
-        let subscriber = self
-            .context
-            .client()
-            .queue_subscribe(REPLAY_COMMANDS, QUEUE.to_owned())
-            .await
-            .map_err(ReadError::unavailable)?;
-        Ok(ReplayCommands { streams: self.clone(), subscriber })
-    }
-}
-
-impl ReplayCommands {
-    /// The next command that can be understood; none when the connection is closed for good.
-    pub async fn next(&mut self) -> Option<Incoming> {
-        loop {
-            let message = self.subscriber.next().await?;
-            let Some(reply) = message.reply else { continue };
-            match codec::decode_command(&message.payload) {
-                Ok(command) => {
-                    return Some(Incoming { command, streams: self.streams.clone(), reply });
-                }
-                Err(error) => tracing::warn!(%error, "a command that cannot be understood"),
-            }
-        }
-    }
-}
-
-impl Incoming {
-    /// Answers. The asker may have stopped waiting; that is its matter.
-    pub async fn reply(self, answer: &ReplayReply) {
-        let payload = codec::encode_reply(answer).into();
-        if let Err(error) = self.streams.context.client().publish(self.reply, payload).await {
-            tracing::warn!(%error, "an answer could not be sent");
-        }
-    }
+    const WIRE: Wire<Self> = Wire {
+        subject: TEST_COMMANDS,
+        queue: "webhook-sender",
+        encode: test_delivery::encode_command,
+        decode: test_delivery::decode_command,
+        encode_reply: test_delivery::encode_reply,
+        decode_reply: test_delivery::decode_reply,
+    };
 }

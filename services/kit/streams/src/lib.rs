@@ -3,7 +3,7 @@
 //! Cast: [`Streams`] is the connection. Records go into EVENTS by [`Streams::append_record`] and
 //! come out through a [`Reader`]. Facts are folded by a [`Projection`], which also carries
 //! decisions out ([`Projection::execute`]). [`Streams::append_delivery`] stores what a lane did.
-//! Commands that need an answer travel as a [`ReplayCommand`]; a [`Lease`] says who works on what.
+//! A [`Command`] that needs an answer is asked ([`Streams::ask`]) and listened for; a [`Lease`] says who works on what.
 //!
 //! Invariants: an append returns only when the broker has the message on disk; facts of one
 //! aggregate are appended with the sequence they were decided on; every call has a time limit.
@@ -13,6 +13,7 @@ mod admin;
 mod append;
 mod bundle;
 mod chain_end;
+mod ask;
 mod codec;
 mod command;
 mod connect;
@@ -34,7 +35,8 @@ mod topology;
 pub use admin::{Observed, StreamState};
 pub use bundle::{BUNDLE_RECORDS_MAX, Bundled, Link};
 pub use chain_end::{ChainEnd, LastLink};
-pub use command::{Incoming, ReplayAction, ReplayCommand, ReplayCommands, ReplayReply};
+pub use ask::{Command, Commands, Incoming, Wire};
+pub use command::{ReplayAction, ReplayCommand, ReplayReply, TestReply};
 pub use connect::{
     CLIENT_LOG, ConnectError, NatsSettings, SERVER_VERSION_MIN, Streams, connect, is_address,
 };

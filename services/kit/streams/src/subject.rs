@@ -9,6 +9,8 @@ pub const SHARDS: u8 = 8;
 
 /// Where commands for replay jobs are answered.
 pub(crate) const REPLAY_COMMANDS: &str = "audit.command.replay";
+/// Where test deliveries are asked for.
+pub(crate) const TEST_COMMANDS: &str = "audit.command.test-delivery";
 
 /// `audit.events.<g>.<h>.<org>.<scope>`.
 pub(crate) fn events(scope: Scope) -> String {

@@ -127,7 +127,7 @@ async fn the_service_answers_over_the_broker_and_carries_jobs_through() {
     let mut reply = Err(auditrelay_streams::ReadError::Unavailable(String::new()));
     for _ in 0..20 {
         // The subscription may be on its way still; the job's id makes asking again safe.
-        reply = world.streams.send_replay_command(&command, Duration::from_secs(2)).await;
+        reply = world.streams.ask(&command, Duration::from_secs(2)).await;
         if reply.is_ok() {
             break;
         }

@@ -1,20 +1,30 @@
 //! TLS 1.2 and 1.3, with and without checking the receiver's certificate.
 
-use std::path::{Path, PathBuf};
+mod certificate;
+mod files;
+mod verifier;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use auditrelay_model::destination::TlsPolicy;
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+
+use verifier::Verifier;
+pub(super) use verifier::{Distrusted, Shown};
+
+/// Sessions of a client that may be taken up again.
+const SESSIONS_MAX: usize = 8;
 
 /// The clients cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// The file with further certificates is not in order.
+    /// A file with certificates or a key is not in order.
     #[error("{}: {reason}", path.display())]
-    ExtraRoots {
+    File {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -23,82 +33,81 @@ pub enum TransportError {
     /// The TLS library cannot work as it was built.
     #[error("tls")]
     Tls(#[from] rustls::Error),
+    /// The trusted certificates are of no use.
+    #[error("the trusted certificates cannot be used: {0}")]
+    Roots(String),
 }
 
-/// Trusts the machine's certificates, or Mozilla's where the machine has none.
-pub(super) fn verifying(extra: Option<&Path>) -> Result<ClientConfig, TransportError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    if let Some(path) = extra {
-        add(&mut roots, path)?;
-    }
-    Ok(builder()?.with_root_certificates(roots).with_no_client_auth())
+/// Whom we trust, and who we are.
+#[derive(Debug, Clone, Default)]
+pub struct TlsFiles {
+    /// PEM file with certificates to trust besides the machine's own.
+    pub extra_roots: Option<PathBuf>,
+    /// PEM file with our own certificate and its chain, for receivers that ask for one.
+    pub client_certificate: Option<PathBuf>,
+    /// PEM file with its private key.
+    pub client_key: Option<PathBuf>,
 }
 
-/// Takes any certificate; the handshake must still be signed with its key.
-pub(super) fn skipping() -> Result<ClientConfig, TransportError> {
-    let verifier = Arc::new(AnyCertificate(Arc::new(aws_lc_rs::default_provider())));
-    Ok(builder()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
-}
-
-fn builder() -> Result<ConfigBuilder<ClientConfig, rustls::WantsVerifier>, rustls::Error> {
-    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-}
-
-fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), TransportError> {
-    let refuse = |reason: String| TransportError::ExtraRoots { path: path.to_owned(), reason };
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|e| refuse(e.to_string()))?;
-    let before = roots.len();
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
-        roots.add(certificate).map_err(|error| refuse(error.to_string()))?;
-    }
-    if roots.len() == before {
-        return Err(refuse("holds no certificate".to_owned()));
-    }
-    Ok(())
+/// What every client's TLS is made of.
+#[derive(Debug)]
+pub(super) struct Tls {
+    provider: Arc<CryptoProvider>,
+    webpki: Arc<WebPkiServerVerifier>,
+    identity: Option<Identity>,
 }
 
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
 
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+impl Tls {
+    /// Trusts the machine's certificates, or Mozilla's where the machine has none.
+    pub(super) fn new(files: &TlsFiles) -> Result<Self, TransportError> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        if let Some(path) = &files.extra_roots {
+            files::add_roots(&mut roots, path)?;
+        }
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .build()
+            .map_err(|error| TransportError::Roots(error.to_string()))?;
+        let identity = files::identity(files)?;
+        let tls = Self { provider, webpki, identity };
+        // A certificate that does not fit its key is told now.
+        tls.config(TlsPolicy::Verify, None)?;
+        Ok(tls)
     }
 
-    fn verify_tls12_signature(
+    /// A configuration of its own: sessions are shared with nobody. With `shown` it remembers what
+    /// the receiver shows, and never takes an old session up.
+    pub(super) fn config(
         &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        policy: TlsPolicy,
+        shown: Option<Arc<Shown>>,
+    ) -> Result<ClientConfig, rustls::Error> {
+        let sessions = match shown {
+            Some(_) => Resumption::disabled(),
+            None => Resumption::in_memory_sessions(SESSIONS_MAX),
+        };
+        let verifier = Verifier { webpki: Arc::clone(&self.webpki), policy, shown };
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match &self.identity {
+            None => builder.with_no_client_auth(),
+            Some(Identity { chain, key }) => {
+                builder.with_client_auth_cert(chain.clone(), key.clone_key())?
+            }
+        };
+        config.resumption = sessions;
+        Ok(config)
     }
 }

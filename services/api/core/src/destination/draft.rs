@@ -112,11 +112,11 @@ impl PatchDraft {
     }
 }
 
-fn format(reader: &mut Reader) -> Given<LogFormat> {
+pub(super) fn format(reader: &mut Reader) -> Given<LogFormat> {
     reader.choice("log_format", FORMATS, LogFormat::from_name)
 }
 
-fn parse_endpoint(
+pub(super) fn parse_endpoint(
     reader: &mut Reader,
     text: Option<String>,
     rules: &AddressRules,
@@ -130,7 +130,7 @@ fn parse_endpoint(
     }
 }
 
-fn parse_authorization(reader: &mut Reader, text: Option<String>) -> Option<Secret> {
+pub(super) fn parse_authorization(reader: &mut Reader, text: Option<String>) -> Option<Secret> {
     let text = text?;
     match authorization_fault(&text) {
         None => Some(Secret::new(text)),

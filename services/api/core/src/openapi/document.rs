@@ -89,12 +89,16 @@ fn described(operation: &Operation) -> Value {
     }
     if let Some(body) = operation.body {
         let content = json!({ "application/json": { "schema": schema(body) } });
-        put("requestBody", json!({ "required": body != "CancelRequest", "content": content }));
+        put("requestBody", json!({ "required": !may_be_left_out(operation), "content": content }));
     }
     if operation.public {
         put("security", json!([]));
     }
     shown
+}
+
+fn may_be_left_out(operation: &Operation) -> bool {
+    operation.body == Some("CancelRequest") || operation.path == "/v1/destinations/{id}/test"
 }
 
 fn parameters(operation: &Operation) -> Vec<Value> {

@@ -19,6 +19,10 @@ const PULL_NOTE: &str = "In the order the events were stored, oldest first: what
     request looks at a bounded number of events. A cursor is bound to the log and the filter; one \
     whose neighbours have expired is refused. `signature` is Ed25519 over the item's compact JSON \
     without it, its keys in order.";
+const TEST_NOTE: &str = "One made-up event goes out on a connection of its own, marked with \
+    `x-auditrelay-test`; the answer says how far it came, step by step, and is 200 whatever the \
+    receiver did. No webhook's status changes and nothing is stored. For a destination that exists \
+    the body, which may be left out, holds what would be changed.";
 const CANCEL_NOTE: &str = "Ends the job that is there now; a body is not needed.";
 
 fn get(path: impl Into<String>, tag: &'static str) -> Operation {
@@ -47,6 +51,7 @@ pub fn operations() -> Vec<Operation> {
     for version in ["/v3", "/v2"] {
         all.extend(organization_log(version));
     }
+    all.extend(tests());
     all.extend(webhooks());
     all.extend(portals());
     all.extend(portal_children());
@@ -108,6 +113,24 @@ fn organization_log(version: &str) -> Vec<Operation> {
             .takes("Window")
             .answers(202, "ReplayJob")
             .fails(&[409, 429]),
+    ]
+}
+
+/// Does a destination work?
+fn tests() -> Vec<Operation> {
+    vec![
+        post("/v1/destinations/{id}/test", DESTINATIONS)
+            .says("Send a test event to a destination")
+            .notes(TEST_NOTE)
+            .takes("DestinationPatch")
+            .answers(200, "TestReport")
+            .fails(&[429]),
+        post("/v1/destination-tests", DESTINATIONS)
+            .says("Send a test event to a destination that is not made yet")
+            .notes(TEST_NOTE)
+            .takes("DestinationTrial")
+            .answers(200, "TestReport")
+            .fails(&[429]),
     ]
 }
 

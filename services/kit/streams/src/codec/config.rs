@@ -116,7 +116,7 @@ fn change_from_wire(change: Change) -> Result<ConfigChange, DecodeError> {
     })
 }
 
-fn destination_to_wire(destination: &Destination) -> wire::Destination {
+pub(super) fn destination_to_wire(destination: &Destination) -> wire::Destination {
     let sealed = &destination.authorization;
     wire::Destination {
         destination_id: destination.id.to_string(),
@@ -135,7 +135,9 @@ fn destination_to_wire(destination: &Destination) -> wire::Destination {
     }
 }
 
-fn destination_from_wire(destination: wire::Destination) -> Result<Destination, DecodeError> {
+pub(super) fn destination_from_wire(
+    destination: wire::Destination,
+) -> Result<Destination, DecodeError> {
     let sealed = required(destination.authorization, "authorization")?;
     Ok(Destination {
         id: parse(&destination.destination_id, "destination_id")?,

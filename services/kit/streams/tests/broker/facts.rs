@@ -114,7 +114,7 @@ async fn a_lane_has_one_owner_and_its_last_fact_tells_all() {
 #[tokio::test]
 async fn a_command_gets_its_answer() {
     let world = world().await;
-    let mut commands = world.streams.serve_replay_commands().await.unwrap();
+    let mut commands = world.streams.listen::<ReplayCommand>().await.unwrap();
     world.streams.flush().await.unwrap();
     let command = ReplayCommand {
         scope: scope(),
@@ -131,7 +131,7 @@ async fn a_command_gets_its_answer() {
         assert_eq!(incoming.command, expected);
         incoming.reply(&ReplayReply::Stored { sequence: 7 }).await;
     });
-    let reply = world.streams.send_replay_command(&command, WAIT).await.unwrap();
+    let reply = world.streams.ask(&command, WAIT).await.unwrap();
     assert_eq!(reply, ReplayReply::Stored { sequence: 7 });
     serving.await.unwrap();
 }
