@@ -13,6 +13,8 @@ use auditrelay_testkit::siem::{Answer, Siem};
 use auditrelay_testkit::stack::{Service, Stack};
 use futures::future::{BoxFuture, FutureExt, join_all};
 
+use serde_json::json;
+
 use crate::ledger::{at_least_once, exactly};
 
 #[tokio::test]
@@ -33,6 +35,10 @@ async fn every_service_can_do_its_work() {
         let page = org.get(path).await.must(200);
         assert!(!page.body["data"].as_array().unwrap().is_empty(), "{path}: {}", page.body);
     }
+    let destination = org.get("/v3/audit-log-destinations").await.must(200);
+    let id = destination.body["data"][0]["id"].as_str().unwrap().to_owned();
+    let test = org.post(&format!("/v1/destinations/{id}/test"), &json!({})).await.must(200);
+    assert_eq!(test.body["delivered"], true, "{}", test.body);
     let _ = org.get("/v1/coverage").await.must(200);
     for service in Service::ALL {
         stack.kill(service);

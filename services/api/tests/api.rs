@@ -33,3 +33,5 @@ mod roles;
 mod sdk;
 #[path = "api/terraform.rs"]
 mod terraform;
+#[path = "api/test_delivery.rs"]
+mod test_delivery;

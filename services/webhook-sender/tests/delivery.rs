@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use auditrelay_model::delivery::Lane;
+use auditrelay_model::test_delivery::TestPhase;
 use world::World;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,6 +30,31 @@ async fn events_are_delivered_in_order_each_with_its_signature() {
         world.check(&request);
     }
     world.caught_up().await;
+    sender.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_delivery_is_a_real_request_that_leaves_the_lane_as_it_was() {
+    let world = World::new().await;
+    let sender = world.sender("a").await;
+    world.append(3).await;
+    world.caught_up().await;
+    let before = world.state(Lane::Live).await;
+    world.receiver.forget();
+    let report = world.test(|_| {}).await;
+    assert!(report.is_delivered(), "{report:?}");
+    assert_eq!(report.seen.answer.unwrap().status, 200);
+    let requests = world.receiver.requests();
+    assert_eq!(requests.len(), 1);
+    world.check(&requests[0]);
+    assert_eq!(requests[0].header("x-auditrelay-test"), "true");
+    assert_eq!(requests[0].ids(), [report.event.to_string()]);
+    world.receiver.answer(500);
+    let report = world.test(|_| {}).await;
+    assert_eq!(report.seen.failure.unwrap().reason, "the receiver answered 500");
+    let broken = world.test(|destination| destination.authorization.ciphertext.clear()).await;
+    assert_eq!(broken.seen.failure.unwrap().phase, TestPhase::Endpoint);
+    assert_eq!(world.state(Lane::Live).await, before);
     sender.stop().await;
 }
 

@@ -1,9 +1,20 @@
 //! What comes of a request, against real sockets.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
 
+#[path = "transport/names.rs"]
+mod names;
+#[path = "transport/probe.rs"]
+mod probe;
 #[path = "transport/receiver.rs"]
 mod receiver;
+#[path = "transport/siem.rs"]
+mod siem;
 #[path = "transport/tls.rs"]
 mod tls;
 
@@ -11,7 +22,9 @@ use std::time::Duration;
 
 use auditrelay_model::address::AddressPolicy;
 use auditrelay_model::destination::TlsPolicy;
-use auditrelay_webhook_sender::transport::{Outgoing, Transport, TransportConfig};
+use auditrelay_model::id::OrgId;
+use auditrelay_runtime::ids::uuid_v7;
+use auditrelay_webhook_sender::transport::{Outgoing, TlsFiles, Transport, TransportConfig};
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
@@ -230,8 +243,9 @@ async fn a_connection_is_used_again_unless_the_receiver_closes_it() {
         Receiver::answering("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
             .await;
     for receiver in [&keeping, &closing] {
+        let request = outgoing(&receiver.url());
         for _ in 0..3 {
-            assert_eq!(transport.post(outgoing(&receiver.url())).await, answered(200, ""));
+            assert_eq!(transport.post(request.clone()).await, answered(200, ""));
         }
         assert_eq!(receiver.requests().len(), 3);
     }
@@ -255,16 +269,18 @@ fn config(extra_roots: Option<std::path::PathBuf>) -> TransportConfig {
     TransportConfig {
         policy: "127.0.0.0/8,::1".parse().unwrap(),
         allow_http: true,
-        extra_roots,
+        tls: TlsFiles { extra_roots, ..TlsFiles::default() },
         connect_wait: Duration::from_secs(5),
     }
 }
 
+/// In the name of an organization that nobody else has.
 fn outgoing(url: &str) -> Outgoing {
     let mut headers = HeaderMap::new();
     headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer s3cr3t-token"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     Outgoing {
+        org: OrgId::from_uuid(uuid_v7()),
         url: url.to_owned(),
         tls: TlsPolicy::Verify,
         headers,

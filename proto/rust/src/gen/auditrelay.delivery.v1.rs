@@ -216,6 +216,149 @@ pub struct Totals {
     #[prost(uint64, tag = "7")]
     pub requests_failed: u64,
 }
+/// An event that a receiver refused alone, on audit.delivery.<org>.<scope>.quarantine; stored before
+/// the lane goes on. Its sequence is its name.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Parked {
+    #[prost(int64, tag = "1")]
+    pub at_ns: i64,
+    #[prost(message, optional, tag = "2")]
+    pub scope: ::core::option::Option<super::super::r#type::v1::Scope>,
+    /// Empty: the live lane. Otherwise the UUID of the replay job.
+    #[prost(string, tag = "3")]
+    pub job_id: ::prost::alloc::string::String,
+    /// The sender that wrote it.
+    #[prost(string, tag = "4")]
+    pub sender: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "5")]
+    pub position: ::core::option::Option<Position>,
+    #[prost(string, tag = "6")]
+    pub event_id: ::prost::alloc::string::String,
+    /// Whose receiver refused it.
+    #[prost(string, tag = "7")]
+    pub destination_id: ::prost::alloc::string::String,
+    /// HTTP status of the refusal.
+    #[prost(uint32, tag = "8")]
+    pub status: u32,
+    /// First bytes of the answer in printable text.
+    #[prost(string, tag = "9")]
+    pub message: ::prost::alloc::string::String,
+}
+/// What was done about a parked event, on audit.delivery.<org>.<scope>.release.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Released {
+    #[prost(int64, tag = "1")]
+    pub at_ns: i64,
+    #[prost(message, optional, tag = "2")]
+    pub scope: ::core::option::Option<super::super::r#type::v1::Scope>,
+    /// Sequence of the Parked.
+    #[prost(uint64, tag = "3")]
+    pub parked: u64,
+    /// Who wanted it: a token's id.
+    #[prost(string, tag = "4")]
+    pub actor: ::prost::alloc::string::String,
+    /// The sender that did it.
+    #[prost(string, tag = "5")]
+    pub sender: ::prost::alloc::string::String,
+    #[prost(oneof = "released::What", tags = "10, 11")]
+    pub what: ::core::option::Option<released::What>,
+}
+/// Nested message and enum types in `Released`.
+pub mod released {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum What {
+        #[prost(message, tag = "10")]
+        Resent(super::Resent),
+        #[prost(message, tag = "11")]
+        Discarded(super::Discarded),
+    }
+}
+/// It was sent once more; it stays parked unless it was delivered.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Resent {
+    #[prost(string, tag = "1")]
+    pub destination_id: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub delivered: bool,
+    /// HTTP status, 0 when no answer came.
+    #[prost(uint32, tag = "3")]
+    pub status: u32,
+    /// First bytes of the answer, or the error, in printable text.
+    #[prost(string, tag = "4")]
+    pub message: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "5")]
+    pub duration_ms: u64,
+    /// W3C trace id of the request's span.
+    #[prost(string, tag = "6")]
+    pub trace_id: ::prost::alloc::string::String,
+}
+/// Nobody wants it delivered any more.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Discarded {
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// A command to any sender, by request and reply on audit.command.quarantine.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QuarantineCommand {
+    #[prost(message, optional, tag = "1")]
+    pub scope: ::core::option::Option<super::super::r#type::v1::Scope>,
+    /// Sequence of the Parked.
+    #[prost(uint64, tag = "2")]
+    pub parked: u64,
+    #[prost(string, tag = "3")]
+    pub actor: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub traceparent: ::prost::alloc::string::String,
+    #[prost(oneof = "quarantine_command::Command", tags = "10, 11")]
+    pub command: ::core::option::Option<quarantine_command::Command>,
+}
+/// Nested message and enum types in `QuarantineCommand`.
+pub mod quarantine_command {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Command {
+        #[prost(message, tag = "10")]
+        Resend(super::Resend),
+        #[prost(message, tag = "11")]
+        Discard(super::Discard),
+    }
+}
+/// Send it once more, to the destination that the webhook has now.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Resend {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Discard {
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QuarantineReply {
+    #[prost(oneof = "quarantine_reply::Result", tags = "1, 2, 3")]
+    pub result: ::core::option::Option<quarantine_reply::Result>,
+}
+/// Nested message and enum types in `QuarantineReply`.
+pub mod quarantine_reply {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Result {
+        /// What was done.
+        #[prost(message, tag = "1")]
+        Released(super::Released),
+        /// A lawful refusal.
+        #[prost(message, tag = "2")]
+        Denied(super::QuarantineDenied),
+        /// Could not tell; try again.
+        #[prost(string, tag = "3")]
+        Unavailable(::prost::alloc::string::String),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QuarantineDenied {
+    /// "not_found", "released", "expired" or "no_webhook".
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub detail: ::prost::alloc::string::String,
+}
 /// A command to any sender, by request and reply on audit.command.test-delivery: send one made-up
 /// event to a destination, stored or not, and say what was seen. No lane is touched.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -15,6 +15,7 @@ pub mod destination;
 pub mod event;
 pub mod id;
 pub mod portal;
+pub mod quarantine;
 pub mod reach;
 pub mod record;
 pub mod replay;

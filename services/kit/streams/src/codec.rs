@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod delivery;
 pub(crate) mod event;
+pub(crate) mod quarantine;
 pub(crate) mod replay;
 pub(crate) mod retention;
 pub(crate) mod test_delivery;

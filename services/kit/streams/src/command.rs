@@ -1,12 +1,13 @@
 //! The commands that need an answer.
 
 use auditrelay_model::id::JobId;
+use auditrelay_model::quarantine::{QuarantineCommand, Released};
 use auditrelay_model::test_delivery::{TestDelivery, TestReport};
 use auditrelay_model::{Scope, Window};
 
 use crate::ask::{Command, Wire};
-use crate::codec::{replay, test_delivery};
-use crate::subject::{REPLAY_COMMANDS, TEST_COMMANDS};
+use crate::codec::{quarantine, replay, test_delivery};
+use crate::subject::{QUARANTINE_COMMANDS, REPLAY_COMMANDS, TEST_COMMANDS};
 
 /// A command to the replay-scheduler.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,5 +90,34 @@ impl Command for TestDelivery {
         decode: test_delivery::decode_command,
         encode_reply: test_delivery::encode_reply,
         decode_reply: test_delivery::decode_reply,
+    };
+}
+
+/// What a sender answers to a command about a parked event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QuarantineReply {
+    /// What was done, and stored.
+    Released(Box<Released>),
+    /// A lawful refusal.
+    Denied {
+        /// One lower-case word: `not_found`, `released`, `expired`, `no_webhook`.
+        code: String,
+        /// In words.
+        detail: String,
+    },
+    /// It could not tell; try again.
+    Unavailable(String),
+}
+
+impl Command for QuarantineCommand {
+    type Reply = QuarantineReply;
+
+    const WIRE: Wire<Self> = Wire {
+        subject: QUARANTINE_COMMANDS,
+        queue: "webhook-sender",
+        encode: quarantine::encode_command,
+        decode: quarantine::decode_command,
+        encode_reply: quarantine::encode_reply,
+        decode_reply: quarantine::decode_reply,
     };
 }

@@ -26,6 +26,10 @@ pub trait Fold: Send + Sync + 'static {
     /// Whether the last fact alone tells the state, so that older ones need not be read.
     const LAST_IS_ENOUGH: bool = false;
 
+    /// Whether a subject of the stream carries facts of this kind.
+    fn concerns(_subject: &str) -> bool {
+        true
+    }
     /// The subject of a key's facts.
     fn subject(key: &Self::Key) -> String;
     /// The key of a subject.
@@ -117,6 +121,10 @@ impl Fold for DeliveryFold {
 
     const STREAM: StreamName = StreamName::Delivery;
     const LAST_IS_ENOUGH: bool = true;
+
+    fn concerns(subject: &str) -> bool {
+        subject::is_lane(subject)
+    }
 
     fn subject((scope, lane): &(Scope, Lane)) -> String {
         subject::delivery(*scope, *lane)

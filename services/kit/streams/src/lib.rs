@@ -25,6 +25,7 @@ mod header;
 mod lease;
 mod pages;
 mod projection;
+mod quarantine;
 mod reader;
 mod record;
 mod retention;
@@ -36,7 +37,7 @@ pub use admin::{Observed, StreamState};
 pub use bundle::{BUNDLE_RECORDS_MAX, Bundled, Link};
 pub use chain_end::{ChainEnd, LastLink};
 pub use ask::{Command, Commands, Incoming, Wire};
-pub use command::{ReplayAction, ReplayCommand, ReplayReply, TestReply};
+pub use command::{QuarantineReply, ReplayAction, ReplayCommand, ReplayReply, TestReply};
 pub use connect::{
     CLIENT_LOG, ConnectError, NatsSettings, SERVER_VERSION_MIN, Streams, connect, is_address,
 };

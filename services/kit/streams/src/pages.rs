@@ -63,9 +63,9 @@ impl Fetched {
 }
 
 /// Messages that follow each other, and whether more do.
-struct Stretch {
-    messages: Vec<async_nats::Message>,
-    more: bool,
+pub(crate) struct Stretch {
+    pub(crate) messages: Vec<async_nats::Message>,
+    pub(crate) more: bool,
 }
 
 impl Streams {
@@ -115,7 +115,7 @@ impl Streams {
     }
 
     /// Goes one part of the way back; a part that holds too much for one answer is taken smaller.
-    async fn back(
+    pub(crate) async fn back(
         &self,
         stream: StreamName,
         subject: &str,
@@ -141,7 +141,7 @@ impl Streams {
     }
 
     /// The subject's messages from a sequence on, by one batched direct get.
-    async fn stretch(
+    pub(crate) async fn stretch(
         &self,
         stream: StreamName,
         subject: &str,
@@ -196,7 +196,7 @@ impl Streams {
     }
 }
 
-fn sequence(message: &async_nats::Message) -> Result<u64, ReadError> {
+pub(crate) fn sequence(message: &async_nats::Message) -> Result<u64, ReadError> {
     let headers = message.headers.as_ref();
     headers
         .and_then(|headers| header::text(headers, "Nats-Sequence")?.parse().ok())

@@ -74,7 +74,9 @@ impl<F: Fold> Shared<F> {
     /// Applies one message. A fact that cannot be read or cannot follow is reported and skipped:
     /// the state stays as it was.
     pub(crate) fn apply(&self, subject: &str, sequence: u64, payload: &[u8]) {
-        self.apply_ahead(subject, sequence, payload);
+        if F::concerns(subject) {
+            self.apply_ahead(subject, sequence, payload);
+        }
         self.applied.send_modify(|applied| *applied = sequence.max(*applied));
     }
 

@@ -9,8 +9,14 @@ pub const SHARDS: u8 = 8;
 
 /// Where commands for replay jobs are answered.
 pub(crate) const REPLAY_COMMANDS: &str = "audit.command.replay";
+/// Where parked events are sent again or discarded.
+pub(crate) const QUARANTINE_COMMANDS: &str = "audit.command.quarantine";
 /// Where test deliveries are asked for.
 pub(crate) const TEST_COMMANDS: &str = "audit.command.test-delivery";
+
+/// The last tokens of DELIVERY subjects that are no lane's.
+const PARKED: &str = "quarantine";
+const RELEASED: &str = "release";
 
 /// `audit.events.<g>.<h>.<org>.<scope>`.
 pub(crate) fn events(scope: Scope) -> String {
@@ -42,6 +48,21 @@ pub(crate) fn replay(scope: Scope) -> String {
 /// `audit.delivery.<org>.<scope>.<lane>`.
 pub(crate) fn delivery(scope: Scope, lane: Lane) -> String {
     format!("audit.delivery.{}.{}.{}", scope.org(), scope.token(), lane.token())
+}
+
+/// `audit.delivery.<org>.<scope>.quarantine`.
+pub(crate) fn parked(scope: Scope) -> String {
+    format!("audit.delivery.{}.{}.{PARKED}", scope.org(), scope.token())
+}
+
+/// `audit.delivery.<org>.<scope>.release`.
+pub(crate) fn released(scope: Scope) -> String {
+    format!("audit.delivery.{}.{}.{RELEASED}", scope.org(), scope.token())
+}
+
+/// Whether a DELIVERY subject is that of a lane.
+pub(crate) fn is_lane(subject: &str) -> bool {
+    !subject.rsplit('.').next().is_some_and(|last| [PARKED, RELEASED].contains(&last))
 }
 
 /// `audit.retention.<what>`.
@@ -98,6 +119,9 @@ mod tests {
             }
         }
         assert_eq!(org_at_end(&config(org)), Some(org));
+        let scope = Scope::Organization(org);
+        assert!(is_lane(&delivery(scope, job)) && is_lane(&delivery(scope, Lane::Live)));
+        assert!(!is_lane(&parked(scope)) && !is_lane(&released(scope)));
         assert_eq!(scope_at_end("audit.events.0.0.x.org"), None);
         assert_eq!(lane_at_end("live"), None);
     }

@@ -62,7 +62,7 @@ pub(super) fn exchange(error: &(dyn Error + 'static)) -> String {
 }
 
 fn broken_off(error: &(dyn Error + 'static)) -> String {
-    match find::<io::Error>(error).map(io::Error::kind) {
+    match innermost_io(error).map(io::Error::kind) {
         Some(io::ErrorKind::UnexpectedEof) => {
             "closed by the receiver during the TLS handshake".to_owned()
         }
@@ -152,6 +152,12 @@ fn describe(cause: &hyper::Error) -> String {
 /// name that one as its source.
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     error.downcast_ref::<T>().or_else(|| find(cause(error)?))
+}
+
+/// An `io::Error` may hold another one, whose kind says more.
+fn innermost_io<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
+    let found = find::<io::Error>(error)?;
+    cause(found).and_then(innermost_io).or(Some(found))
 }
 
 fn innermost(error: &(dyn Error + 'static)) -> String {

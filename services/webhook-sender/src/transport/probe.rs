@@ -33,12 +33,13 @@ impl Transport {
     /// Sends the request once on a new connection. What was seen is told however far it came.
     pub async fn probe(&self, request: Outgoing) -> Seen {
         let (deadline, mut seen) = (request.deadline, Seen::default());
+        let is_plain = request.url.starts_with("http:");
         let walked = timeout(deadline, self.walk(request, &mut seen)).await;
         seen.failure = match walked {
             Ok(walked) => walked.err(),
             Err(_) => {
                 let reason = format!("no answer within {} s", deadline.as_secs_f32());
-                Some(TestFailure { phase: phase_after(&seen), reason })
+                Some(TestFailure { phase: phase_after(&seen, is_plain), reason })
             }
         };
         seen
@@ -203,11 +204,11 @@ const fn ended(phase: TestPhase, reason: String) -> TestFailure {
 }
 
 /// Where the walk was when its time ran out.
-const fn phase_after(seen: &Seen) -> TestPhase {
+const fn phase_after(seen: &Seen, is_plain: bool) -> TestPhase {
     match seen {
         Seen { lookup: None, .. } => TestPhase::Lookup,
         Seen { connection: None, .. } => TestPhase::Connect,
-        Seen { tls: None, .. } => TestPhase::Tls,
+        Seen { tls: None, .. } if !is_plain => TestPhase::Tls,
         Seen { .. } => TestPhase::Http,
     }
 }

@@ -11,6 +11,7 @@ use auditrelay_model::id::{CommandId, JobId, OrgId, RecordId};
 use auditrelay_model::record::Record;
 use auditrelay_model::replay::{Plan, ReplayEvent, ReplayFact};
 use auditrelay_model::stream::StreamSpec;
+use auditrelay_model::test_delivery::{TestDelivery, TestReport};
 use auditrelay_model::{Clock, Scope, Window};
 use auditrelay_runtime::clock::SystemClock;
 use auditrelay_runtime::context::Context;
@@ -18,7 +19,7 @@ use auditrelay_runtime::ids::uuid_v7;
 use auditrelay_runtime::settings::Settings;
 use auditrelay_signing::{KeySet, SealingKeys, SystemRandom, Verifier, line};
 use auditrelay_streams::{
-    ConfigFold, NatsSettings, Projection, ReplayFold, StreamName, Streams, connect,
+    ConfigFold, NatsSettings, Projection, ReplayFold, StreamName, Streams, TestReply, connect,
 };
 use auditrelay_webhook_sender::Config;
 use tokio_util::sync::CancellationToken;
@@ -101,6 +102,30 @@ impl World {
         let before = std::mem::replace(&mut self.destination.endpoint, endpoint.to_owned());
         self.webhook(true).await;
         before
+    }
+
+    /// Asks for a test of the destination, or of what has become of it.
+    pub(crate) async fn test(&self, change: impl FnOnce(&mut Destination)) -> TestReport {
+        let mut destination = self.destination.clone();
+        change(&mut destination);
+        let command = TestDelivery {
+            scope: self.scope,
+            destination,
+            actor: "me".to_owned(),
+            traceparent: None,
+        };
+        let answered = async {
+            loop {
+                match self.streams.ask(&command, PATIENCE).await {
+                    Ok(TestReply::Report(report)) => return *report,
+                    // Nobody listens yet.
+                    Ok(TestReply::Unavailable(_)) | Err(_) => {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, answered).await.unwrap()
     }
 
     /// A running sender with a connection of its own.
@@ -247,7 +272,7 @@ impl World {
         self.until("caught up", |state| state.totals.events_delivered == all).await;
     }
 
-    async fn state(&self, lane: Lane) -> LaneState {
+    pub(crate) async fn state(&self, lane: Lane) -> LaneState {
         let last = self.streams.last_delivery(self.scope, lane).await.unwrap_or_default();
         last.map(|(event, _)| event.state).unwrap_or_default()
     }

@@ -1,181 +1,163 @@
 //! Receivers behind TLS.
 
-use std::convert::Infallible;
-use std::io::Write as _;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use auditrelay_model::destination::TlsPolicy;
-use auditrelay_webhook_sender::transport::{Outgoing, Transport};
+use auditrelay_webhook_sender::transport::{Outgoing, TlsFiles, Transport, TransportConfig};
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-use rustls::ServerConfig;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rcgen::{ExtendedKeyUsagePurpose, date_time_ymd};
 use tempfile::NamedTempFile;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use super::receiver::Receiver;
+use super::siem::{Authority, Identity, Siem};
 use super::{answered, config, outgoing, transport};
 
 #[tokio::test]
-async fn a_trusted_receiver_is_delivered_to_over_http_2() {
-    let siem = Siem::start(&["localhost"], |_| {}, &[b"h2", b"http/1.1"]).await;
-    let transport = transport(Some(siem.roots.path().to_owned()));
-    assert_eq!(transport.post(outgoing(&siem.url())).await, answered(200, "HTTP/2.0 body"));
+async fn a_trusted_receiver_is_delivered_to_over_http_2_or_1() {
+    let authority = Authority::new("ours");
+    let identity = authority.issue("localhost", |_| {});
+    let transport = transport(Some(authority.roots()));
+    for (protocols, version) in [(&[b"h2".as_slice(), b"http/1.1"][..], "2.0"), (&[], "1.1")] {
+        let siem = Siem::start(&identity, protocols).await;
+        let expected = answered(200, &format!("HTTP/{version} body"));
+        assert_eq!(transport.post(outgoing(&siem.url())).await, expected);
+    }
 }
 
 #[tokio::test]
-async fn a_trusted_receiver_without_http_2_is_delivered_to() {
-    let siem = Siem::start(&["localhost"], |_| {}, &[]).await;
-    let transport = transport(Some(siem.roots.path().to_owned()));
-    assert_eq!(transport.post(outgoing(&siem.url())).await, answered(200, "HTTP/1.1 body"));
+async fn a_certificate_that_is_not_trusted_gets_nothing_of_the_request_and_the_reason_in_words() {
+    let (ours, foreign) = (Authority::new("ours"), Authority::new("Foreign CA"));
+    let cases = [
+        (Identity::self_signed("localhost"), "self-signed and not among the trusted ones"),
+        (foreign.issue("localhost", |_| {}), "an unknown authority (CN=Foreign CA)"),
+        (ours.issue("siem.example", |_| {}), "is for siem.example, not for localhost"),
+        (
+            ours.issue("localhost", |params| params.not_after = date_time_ymd(2020, 1, 1)),
+            "expired at 2020-01-01T00:00:00Z",
+        ),
+        (
+            ours.issue("localhost", |params| params.not_before = date_time_ymd(2090, 1, 1)),
+            "not valid before 2090-01-01T00:00:00Z",
+        ),
+        (
+            ours.issue("localhost", |params| {
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            }),
+            "is not for servers",
+        ),
+    ];
+    let transport = transport(Some(ours.roots()));
+    for (identity, words) in cases {
+        let siem = Siem::start(&identity, &[]).await;
+        let message = tls_failure(transport.post(outgoing(&siem.url())).await);
+        assert!(message.starts_with("tls: the certificate"), "{message}");
+        assert!(message.contains(words), "{message}, not {words}");
+        assert_eq!(siem.requests(), 0);
+        let skipping = Outgoing { tls: TlsPolicy::SkipVerification, ..outgoing(&siem.url()) };
+        assert_eq!(transport.post(skipping).await, answered(200, "HTTP/1.1 body"), "{words}");
+    }
 }
 
 #[tokio::test]
-async fn a_certificate_that_does_not_verify_gets_nothing_of_the_request() {
-    let unknown = Siem::start(&["localhost"], |_| {}, &[]).await;
-    refused(&transport(None), &unknown).await;
-    let elsewhere = Siem::start(&["siem.example"], |_| {}, &[]).await;
-    refused(&trusting(&elsewhere), &elsewhere).await;
-    let expired =
-        Siem::start(&["localhost"], |params| params.not_after = date_time_ymd(2020, 1, 1), &[])
-            .await;
-    refused(&trusting(&expired), &expired).await;
-    let future =
-        Siem::start(&["localhost"], |params| params.not_before = date_time_ymd(2090, 1, 1), &[])
-            .await;
-    refused(&trusting(&future), &future).await;
+async fn a_receiver_that_wants_our_certificate_gets_it() {
+    let (ours, clients) = (Authority::new("ours"), Authority::new("clients"));
+    let siem = Siem::asking(&ours.issue("localhost", |_| {}), &clients).await;
+    let as_client = |identity: &Identity| {
+        let tls = TlsFiles {
+            extra_roots: Some(ours.roots()),
+            client_certificate: Some(identity.certificate_file.path().to_owned()),
+            client_key: Some(identity.key_file.path().to_owned()),
+        };
+        Transport::new(TransportConfig { tls, ..config(None) }).unwrap()
+    };
+    let good = as_client(&clients.issue("sender", |_| {}));
+    assert_eq!(good.post(outgoing(&siem.url())).await, answered(200, "HTTP/1.1 body"));
+
+    let none = transport(Some(ours.roots())).post(outgoing(&siem.url())).await;
+    assert!(tls_failure(none).contains("wants a client certificate"));
+    let other = as_client(&ours.issue("sender", |_| {})).post(outgoing(&siem.url())).await;
+    assert!(tls_failure(other).contains("does not accept our client certificate"));
+    assert_eq!(siem.requests(), 1);
+}
+
+/// What a server that only speaks what is no longer safe, and one that speaks no TLS, send.
+#[tokio::test]
+async fn handshakes_that_can_not_succeed_are_told_in_words() {
+    let cases: [(&[u8], &str); 4] = [
+        (b"\x15\x03\x01\x00\x02\x02\x46", "tls: no protocol version in common"),
+        (b"\x15\x03\x03\x00\x02\x02\x28", "tls: the receiver broke the handshake off"),
+        (b"\x15\x03\x03\x00\x02\x02\x70", "tls: the receiver does not know this host name"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "tls: the receiver does not speak TLS"),
+    ];
+    for (bytes, words) in cases {
+        let message = tls_failure(transport(None).post(outgoing(&raw(bytes).await)).await);
+        assert!(message.starts_with(words), "{message}, not {words}");
+    }
+    let closed = transport(None).post(outgoing(&raw(b"").await)).await;
+    let message = "no connection: closed by the receiver during the TLS handshake".to_owned();
+    assert_eq!(closed, Outcome::Failed { kind: FailureKind::Connect, message });
 }
 
 #[tokio::test]
-async fn skipping_verification_takes_any_certificate() {
-    let siem =
-        Siem::start(&["siem.example"], |params| params.not_after = date_time_ymd(2020, 1, 1), &[])
-            .await;
-    let request = Outgoing { tls: TlsPolicy::SkipVerification, ..outgoing(&siem.url()) };
-    assert_eq!(transport(None).post(request).await, answered(200, "HTTP/1.1 body"));
-}
-
-#[tokio::test]
-async fn a_plain_receiver_behind_an_https_endpoint_fails_by_tls() {
-    let plain = Receiver::silent().await;
-    let url = plain.url().replace("http://", "https://");
+async fn a_handshake_that_hangs_ends_at_the_deadline() {
+    let silent = Receiver::silent().await;
+    let url = silent.url().replace("http://", "https://");
     let request = Outgoing { deadline: Duration::from_millis(300), ..outgoing(&url) };
     let outcome = transport(None).post(request).await;
     assert!(matches!(outcome, Outcome::Failed { kind: FailureKind::Timeout, .. }), "{outcome:?}");
-
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let _ = stream.writable().await;
-            let _ = stream.try_write(b"HTTP/1.1 400 Bad Request\r\n\r\n");
-            tokio::time::sleep(Duration::from_secs(5)).await;
-        }
-    });
-    let outcome = transport(None).post(outgoing(&format!("https://{address}/"))).await;
-    assert!(matches!(outcome, Outcome::Failed { kind: FailureKind::Tls, .. }), "{outcome:?}");
 }
 
 #[tokio::test]
-async fn a_file_without_certificates_is_refused() {
+async fn files_that_are_not_in_order_are_refused_by_name() {
     let empty = NamedTempFile::new().unwrap();
     for path in [empty.path().to_owned(), "/nonexistent/roots.pem".into()] {
         let error = Transport::new(config(Some(path.clone()))).unwrap_err();
         assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
     }
-}
-
-fn trusting(siem: &Siem) -> Transport {
-    transport(Some(siem.roots.path().to_owned()))
-}
-
-async fn refused(transport: &Transport, siem: &Siem) {
-    let outcome = transport.post(outgoing(&siem.url())).await;
-    let Outcome::Failed { kind: FailureKind::Tls, message } = &outcome else {
-        panic!("{outcome:?}");
+    let (one, other) = (Identity::self_signed("one"), Identity::self_signed("other"));
+    let mixed = TlsFiles {
+        extra_roots: None,
+        client_certificate: Some(one.certificate_file.path().to_owned()),
+        client_key: Some(other.key_file.path().to_owned()),
     };
-    assert!(message.starts_with("tls: invalid peer certificate"), "{message}");
-    assert_eq!(siem.requests.load(Ordering::SeqCst), 0);
+    assert!(Transport::new(TransportConfig { tls: mixed, ..config(None) }).is_err());
 }
 
-/// Answers 200 with the protocol and the body it got.
-struct Siem {
-    address: SocketAddr,
-    roots: NamedTempFile,
-    requests: Arc<AtomicUsize>,
-}
-
-impl Siem {
-    async fn start(
-        names: &[&str],
-        change: impl FnOnce(&mut CertificateParams),
-        protocols: &[&[u8]],
-    ) -> Self {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap();
-        let mut roots = NamedTempFile::new().unwrap();
-        roots.write_all(certificate.pem().as_bytes()).unwrap();
-
-        let tls = server_config(certificate.der().clone(), &key, protocols);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let requests = Arc::new(AtomicUsize::new(0));
-        tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(tls)), Arc::clone(&requests)));
-        Self { address, roots, requests }
+#[tokio::test]
+async fn organizations_share_no_connection_and_no_session() {
+    let authority = Authority::new("ours");
+    let siem = Siem::start(&authority.issue("localhost", |_| {}), &[b"h2"]).await;
+    let transport = transport(Some(authority.roots()));
+    let (one, other) = (outgoing(&siem.url()), outgoing(&siem.url()));
+    for _ in 0..3 {
+        for request in [&one, &other] {
+            let outcome = transport.post(request.clone()).await;
+            assert_eq!(outcome, answered(200, "HTTP/2.0 body"));
+        }
     }
+    assert_eq!((siem.requests(), siem.connections()), (6, 2), "one each");
+}
 
-    fn url(&self) -> String {
-        format!("https://localhost:{}/", self.address.port())
+/// A server that reads a little, says the bytes and closes; its URL.
+async fn raw(bytes: &[u8]) -> String {
+    let bytes = bytes.to_vec();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(&bytes).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    format!("https://{address}/")
+}
+
+fn tls_failure(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Failed { kind: FailureKind::Tls, message } => message,
+        other => panic!("{other:?}"),
     }
-}
-
-fn server_config(
-    certificate: CertificateDer<'static>,
-    key: &KeyPair,
-    protocols: &[&[u8]],
-) -> ServerConfig {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
-        .unwrap();
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    config
-}
-
-async fn serve(listener: TcpListener, acceptor: TlsAcceptor, requests: Arc<AtomicUsize>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let (acceptor, requests) = (acceptor.clone(), Arc::clone(&requests));
-        tokio::spawn(async move {
-            let Ok(stream) = acceptor.accept(stream).await else { return };
-            let service = service_fn(move |request: Request<Incoming>| {
-                requests.fetch_add(1, Ordering::SeqCst);
-                answer(request)
-            });
-            let server = auto::Builder::new(TokioExecutor::new());
-            let _ = server.serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
-}
-
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<bytes::Bytes>>, Infallible> {
-    let version = request.version();
-    let body = request.into_body().collect().await.unwrap().to_bytes();
-    let text = format!("{version:?} {}", String::from_utf8_lossy(&body));
-    Ok(Response::new(Full::new(text.into())))
 }

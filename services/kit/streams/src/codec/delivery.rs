@@ -20,10 +20,7 @@ pub(crate) fn encode(event: &DeliveryEvent) -> Vec<u8> {
     wire::DeliveryEvent {
         at_ns: event.at.nanos(),
         scope: Some(types::scope(event.scope)),
-        job_id: match event.lane {
-            Lane::Live => String::new(),
-            Lane::Replay(job) => job.to_string(),
-        },
+        job_id: lane_to_wire(event.lane),
         sender: event.sender.clone(),
         state: Some(state_to_wire(&event.state)),
         fact: Some(fact_to_wire(&event.fact)),
@@ -37,14 +34,25 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<DeliveryEvent, DecodeError> {
     Ok(DeliveryEvent {
         at: Timestamp::from_nanos(event.at_ns),
         scope: types::read_scope(event.scope)?,
-        lane: match event.job_id.as_str() {
-            "" => Lane::Live,
-            job => Lane::Replay(parse(job, "job_id")?),
-        },
+        lane: lane_from_wire(&event.job_id)?,
         sender: event.sender,
         fact: fact_from_wire(required(event.fact, "fact")?)?,
         state: state_from_wire(required(event.state, "state")?),
     })
+}
+
+pub(super) fn lane_to_wire(lane: Lane) -> String {
+    match lane {
+        Lane::Live => String::new(),
+        Lane::Replay(job) => job.to_string(),
+    }
+}
+
+pub(super) fn lane_from_wire(job_id: &str) -> Result<Lane, DecodeError> {
+    match job_id {
+        "" => Ok(Lane::Live),
+        job => Ok(Lane::Replay(parse(job, "job_id")?)),
+    }
 }
 
 fn fact_to_wire(fact: &DeliveryFact) -> Fact {
@@ -216,15 +224,15 @@ fn hold_from_wire(hold: wire::Held) -> Hold {
     }
 }
 
-fn position(position: Position) -> wire::Position {
+pub(super) fn position(position: Position) -> wire::Position {
     wire::Position { epoch: position.epoch, number: position.number, sequence: position.sequence }
 }
 
-fn read_position(position: wire::Position) -> Position {
+pub(super) fn read_position(position: wire::Position) -> Position {
     Position { epoch: position.epoch, number: position.number, sequence: position.sequence }
 }
 
 /// 0 stands for "no answer came".
-fn status(status: u32) -> Option<u16> {
+pub(super) fn status(status: u32) -> Option<u16> {
     u16::try_from(status).ok().filter(|status| *status != 0)
 }
