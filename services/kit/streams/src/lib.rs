@@ -11,9 +11,9 @@
 mod address;
 mod admin;
 mod append;
+mod ask;
 mod bundle;
 mod chain_end;
-mod ask;
 mod codec;
 mod command;
 mod connect;
@@ -34,9 +34,9 @@ mod subject;
 mod topology;
 
 pub use admin::{Observed, StreamState};
+pub use ask::{Command, Commands, Incoming, Wire};
 pub use bundle::{BUNDLE_RECORDS_MAX, Bundled, Link};
 pub use chain_end::{ChainEnd, LastLink};
-pub use ask::{Command, Commands, Incoming, Wire};
 pub use command::{QuarantineReply, ReplayAction, ReplayCommand, ReplayReply, TestReply};
 pub use connect::{
     CLIENT_LOG, ConnectError, NatsSettings, SERVER_VERSION_MIN, Streams, connect, is_address,
