@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use auditrelay_signing::{Jwks, KeySet, SealingKeys, SystemRandom};
@@ -118,9 +119,17 @@ impl Fleet {
     }
 }
 
+/// A port below those that the system gives to connections: nobody takes it while its process is
+/// away.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let turn = std::process::id().wrapping_mul(61) + NEXT.fetch_add(1, Ordering::SeqCst);
+        let port = u16::try_from(12_000 + turn % 20_000).expect("it is below 32,000");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn urls(links: &[Link]) -> String {

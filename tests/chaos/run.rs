@@ -135,8 +135,8 @@ async fn torment(
                 fault.mend(fleet);
             }
         }
-        for process in &mut fleet.services {
-            assert_eq!(process.ended(), None, "a fault elsewhere must not end a service");
+        for process in fleet.services.iter_mut().chain(&mut fleet.brokers.all) {
+            assert_eq!(process.ended(), None, "a fault elsewhere must not end a process");
         }
         if !asked && begun.elapsed() > run.length / 2 {
             asked = true;
