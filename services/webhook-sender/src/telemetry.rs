@@ -152,7 +152,14 @@ impl Telemetry {
                 );
             }
             DeliveryFact::Passed { events, .. } => tracing::debug!(%scope, lane, events, "passed"),
-            DeliveryFact::Expired { to, events } => {
+            DeliveryFact::Expired { to, events, early: true } => {
+                self.set_aside.get_or_create(&FateLabels { fate: "lost" }).inc_by(*events);
+                tracing::error!(
+                    %scope, lane, events, number = to.number,
+                    "the broker lost events that were not delivered yet"
+                );
+            }
+            DeliveryFact::Expired { to, events, early: false } => {
                 self.set_aside.get_or_create(&FateLabels { fate: "expired" }).inc_by(*events);
                 tracing::error!(
                     %scope, lane, events, number = to.number, "events expired undelivered"

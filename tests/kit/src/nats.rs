@@ -73,6 +73,11 @@ impl Nats {
         format!("nats://{user}127.0.0.1:{}", self.port)
     }
 
+    /// Where it keeps what is stored.
+    pub fn store(&self) -> &Path {
+        self.store.path()
+    }
+
     /// What a deployed server refused to let its users do.
     pub fn refusals(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.store.path().join(LOG)).unwrap_or_default();

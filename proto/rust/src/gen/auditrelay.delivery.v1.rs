@@ -147,6 +147,9 @@ pub struct Expired {
     pub to: ::core::option::Option<Position>,
     #[prost(uint64, tag = "2")]
     pub events: u64,
+    /// They should still have been there: the broker lost them.
+    #[prost(bool, tag = "3")]
+    pub early: bool,
 }
 /// The lane was ended: its webhook is gone, or its job is over or cannot go on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

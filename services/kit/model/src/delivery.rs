@@ -80,6 +80,8 @@ pub enum DeliveryFact {
         to: Position,
         /// How many.
         events: u64,
+        /// They should still have been there: the broker lost them.
+        early: bool,
     },
     /// The lane was ended: its webhook is gone, or its job is over or can not go on.
     Stopped {
@@ -226,7 +228,7 @@ impl LaneState {
                 self.totals.events_passed += events;
                 self.cursor = Some(*to);
             }
-            DeliveryFact::Expired { to, events } => {
+            DeliveryFact::Expired { to, events, early: _ } => {
                 self.totals.events_expired += events;
                 self.cursor = Some(*to);
             }

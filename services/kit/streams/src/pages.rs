@@ -15,7 +15,7 @@ use crate::connect::{REQUEST_TIMEOUT, Streams};
 use crate::error::ReadError;
 use crate::header;
 use crate::reader::Undecodable;
-use crate::record::{RecordHead, direct_head};
+use crate::record::{RecordHead, direct_head, genuine};
 use crate::subject;
 use crate::topology::StreamName;
 
@@ -58,7 +58,7 @@ impl Fetched {
 
     /// The record itself.
     pub fn decode(&self) -> Result<Record, Undecodable> {
-        codec::event::decode_record(&self.payload).map_err(|error| Undecodable(error.to_string()))
+        genuine(&self.head, &self.payload)
     }
 }
 

@@ -13,10 +13,9 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::watch;
 
-use crate::codec;
 use crate::connect::Streams;
 use crate::error::ReadError;
-use crate::record::{RecordHead, head, head_of_payload};
+use crate::record::{RecordHead, genuine, head, head_of_payload};
 use crate::subject;
 use crate::topology::StreamName;
 
@@ -132,7 +131,7 @@ impl Reader {
 impl Pulled {
     /// The record itself.
     pub fn decode(&self) -> Result<Record, Undecodable> {
-        codec::event::decode_record(&self.payload).map_err(|error| Undecodable(error.to_string()))
+        genuine(&self.head, &self.payload)
     }
 
     /// Bytes of the record as it is stored.

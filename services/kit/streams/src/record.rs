@@ -11,6 +11,7 @@ use crate::codec;
 use crate::connect::Streams;
 use crate::error::{AppendError, ReadError};
 use crate::header;
+use crate::reader::Undecodable;
 use crate::stored::Stored;
 use crate::subject;
 use crate::topology::StreamName;
@@ -36,6 +37,8 @@ pub struct RecordHead {
     pub ts_max: Timestamp,
     /// W3C `traceparent` of the request that brought its first traced event in.
     pub traceparent: Option<String>,
+    /// SHA-256 of its bytes as they were written; none where nobody named it.
+    pub digest: Option<Digest>,
 }
 
 /// A record with its place.
@@ -237,6 +240,7 @@ pub(crate) fn head(
         return Err(ReadError::Corrupt(format!("record {sequence} has no readable headers")));
     };
     let traceparent = header::text(headers, header::TRACEPARENT).map(ToOwned::to_owned);
+    let digest = header::text(headers, header::DIGEST).and_then(header::unhex);
     Ok(RecordHead {
         scope,
         sequence,
@@ -247,6 +251,7 @@ pub(crate) fn head(
         ts_min,
         ts_max,
         traceparent,
+        digest,
     })
 }
 
@@ -272,7 +277,16 @@ pub(crate) fn head_of_payload(
         ts_min,
         ts_max,
         traceparent: None,
+        digest: None,
     })
+}
+
+/// Reads a record whose bytes must be those that were written.
+pub(crate) fn genuine(head: &RecordHead, payload: &[u8]) -> Result<Record, Undecodable> {
+    if head.digest.is_some_and(|written| written != Digest::from(Sha256::digest(payload))) {
+        return Err(Undecodable("its bytes are not those that were written".to_owned()));
+    }
+    codec::event::decode_record(payload).map_err(|error| Undecodable(error.to_string()))
 }
 
 fn stored_record(stored: &Stored) -> Result<StoredRecord, ReadError> {

@@ -108,7 +108,7 @@ async fn events_that_expired_on_the_way_fail_the_job() {
     let job = world.configured(&scheduler).await;
     pass_until(&world, &scheduler, "pending").await;
     let to = Position { epoch: 1, number: 4, sequence: sequences[1] };
-    world.fact(job, "sender-a", DeliveryFact::Expired { to, events: 4 }).await;
+    world.fact(job, "sender-a", DeliveryFact::Expired { to, events: 4, early: false }).await;
     pass_until(&world, &scheduler, "failed").await;
     assert_eq!(world.failure().await.as_deref(), Some("expired"));
 }

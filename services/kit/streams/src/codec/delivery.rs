@@ -74,8 +74,8 @@ fn fact_to_wire(fact: &DeliveryFact) -> Fact {
         DeliveryFact::Passed { to, events } => {
             Fact::Passed(wire::Passed { to: Some(position(*to)), events: *events })
         }
-        DeliveryFact::Expired { to, events } => {
-            Fact::Expired(wire::Expired { to: Some(position(*to)), events: *events })
+        DeliveryFact::Expired { to, events, early } => {
+            Fact::Expired(wire::Expired { to: Some(position(*to)), events: *events, early: *early })
         }
         DeliveryFact::Stopped { code, reason } => {
             Fact::Stopped(wire::Stopped { code: code.clone(), reason: reason.clone() })
@@ -106,6 +106,7 @@ fn fact_from_wire(fact: Fact) -> Result<DeliveryFact, DecodeError> {
         Fact::Expired(fact) => DeliveryFact::Expired {
             to: read_position(required(fact.to, "to")?),
             events: fact.events,
+            early: fact.early,
         },
         Fact::Stopped(fact) => DeliveryFact::Stopped { code: fact.code, reason: fact.reason },
     })

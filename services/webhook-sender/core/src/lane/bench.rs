@@ -108,7 +108,9 @@ pub(super) fn words(effect: &Effect) -> String {
             DeliveryFact::Passed { to, events } => {
                 format!("passed {events} to {}@{}", to.number, to.sequence)
             }
-            DeliveryFact::Expired { to, events } => format!("expired {events} to {}", to.number),
+            DeliveryFact::Expired { to, events, .. } => {
+                format!("expired {events} to {}", to.number)
+            }
             DeliveryFact::Stopped { code, .. } => format!("stopped {code}"),
         },
         Effect::Done(sequence) => format!("done {sequence}"),

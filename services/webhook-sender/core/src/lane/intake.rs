@@ -114,13 +114,13 @@ impl Lane {
     /// Events are gone: a live lane counts them and goes on, a replay can no longer be complete.
     pub(super) fn gone(&mut self, missing: Missing, moment: Moment) {
         let Missing { to, events, next_stored_at } = missing;
+        let by_age = moment.now.since(next_stored_at) >= RETENTION;
         match self.course {
             Course::Live => {
-                self.store(DeliveryFact::Expired { to, events }, moment);
+                self.store(DeliveryFact::Expired { to, events, early: !by_age }, moment);
                 self.advance(to);
             }
             Course::Replay { .. } => {
-                let by_age = moment.now.since(next_stored_at) >= RETENTION;
                 let reason = format!(
                     "events {} to {} are gone from the log, before stream sequence {}",
                     (to.number + 1).saturating_sub(events),

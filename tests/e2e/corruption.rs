@@ -1,0 +1,80 @@
+//! A disk that silently lies is noticed: what it lost is named, and no replay claims to be whole.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use auditrelay_testkit::builders::{access, ago, now};
+use auditrelay_testkit::siem::{Answer, Siem};
+use auditrelay_testkit::stack::{Org, Service, Stack};
+use auditrelay_testkit::wait;
+
+/// What stands in the record that the disk will spoil.
+const NEEDLE: &str = "/the-record-that-the-disk-spoils";
+
+/// Every block of the stream.
+fn blocks(store: &Path) -> Vec<PathBuf> {
+    let folder = store.join("jetstream/$G/streams/EVENTS/msgs");
+    let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|end| end == "blk")).collect()
+}
+
+/// Changes one byte of the needle, as a disk does.
+fn spoil(store: &Path) {
+    for block in blocks(store) {
+        let mut bytes = std::fs::read(&block).unwrap();
+        let found = bytes.windows(NEEDLE.len()).position(|part| part == NEEDLE.as_bytes());
+        if let Some(at) = found {
+            bytes[at + 5] ^= 0x20;
+            std::fs::write(&block, bytes).unwrap();
+            return;
+        }
+    }
+    panic!("no block holds the needle");
+}
+
+/// Nine records that no receiver took, the fifth of them spoilt while the broker was away.
+async fn scene() -> (Stack, Org, Siem, Vec<String>) {
+    let mut stack = Stack::start().await;
+    let (org, siem) = (stack.org().await, Siem::start().await);
+    siem.answer_always(Answer::Status(503));
+    org.deliver_to(&siem, "json").await;
+    let mut ids = Vec::new();
+    for number in 1..=9 {
+        let uri = if number == 5 { NEEDLE.to_owned() } else { format!("/{number}") };
+        ids.extend(org.send(&[access(&uri)]).await);
+    }
+    stack.stop(Service::Sender).await;
+    stack.nats.stop().await;
+    spoil(stack.nats.store());
+    stack.nats.restart().await;
+    siem.answer_always(Answer::Status(200));
+    stack.run(Service::Sender).await;
+    let spoilt = ids.remove(4);
+    siem.wait_for_live(&ids).await;
+    assert!(!siem.live_ids().contains(&spoilt), "what was altered is not delivered");
+    (stack, org, siem, ids)
+}
+
+#[tokio::test]
+async fn a_record_that_the_disk_altered_is_noticed_and_the_rest_is_delivered() {
+    let (stack, org, siem, rest) = scene().await;
+    let more = org.insist(&[access("/10")]).await;
+    siem.wait_for_live(&more).await;
+    siem.assert_signed(&stack.verifier());
+    assert_eq!(siem.live_ids().len(), rest.len() + 1, "nothing came twice");
+}
+
+#[tokio::test]
+async fn a_replay_over_it_fails_and_says_why() {
+    let (_stack, org, _siem, _) = scene().await;
+    wait::until("the replay to be taken", async || {
+        let reply = org.replay(ago(Duration::from_hours(1)), now()).await;
+        if reply.status == 202 { Ok(()) } else { Err(reply.body.to_string()) }
+    })
+    .await;
+    let job = org.wait_for_job("failed").await;
+    let reason = job["failure"]["reason"].as_str().unwrap();
+    assert!(reason.contains('5') || reason.contains("cannot be read"), "{job}");
+    let code = job["failure"]["code"].as_str().unwrap_or_default();
+    assert!(["gap", "corrupt"].contains(&code), "{job}");
+}
