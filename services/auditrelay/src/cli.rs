@@ -26,9 +26,10 @@ Examples:
   auditrelay verify events.log          is what the SIEM stored complete and genuine?
 
 Environment:
-  AUDITRELAY_URL     where the client commands find the server
-  AUDITRELAY_TOKEN   what they show it
-  NO_COLOR           plain text on terminals too
+  AUDITRELAY_URL         where the client commands find the server
+  AUDITRELAY_INGEST_URL  where `send` finds ingest, when it is elsewhere
+  AUDITRELAY_TOKEN       what they show it
+  NO_COLOR               plain text on terminals too
 
 Exit codes:
   0 done   1 refused or failed   64 wrong usage   69 unreachable   74 I/O   78 wrong settings";
@@ -98,6 +99,9 @@ pub(crate) enum Command {
     Token(commands::token::TokenArgs),
     /// Make and rotate key files
     Keys(commands::keys::KeysArgs),
+
+    /// Measure how fast it is here, and what the machine allows
+    Bench(commands::bench::BenchArgs),
 
     /// Service: take audit events in
     Ingest(commands::service::ServiceArgs),

@@ -1,5 +1,6 @@
 //! One file for each thing that can be asked for.
 
+pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod keys;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Org(args) => block_on(org::run(args, output)),
         Command::Token(args) => block_on(token::run(args, output)),
         Command::Keys(args) => keys::run(args, output),
+        Command::Bench(args) => block_on(bench::run(args, output)),
         Command::Ingest(args) => block_on(service::run(Role::Ingest, args, &global)),
         Command::Retention(args) => block_on(service::run(Role::Retention, args, &global)),
         Command::ReplayScheduler(args) => {

@@ -16,7 +16,7 @@ const SECTIONS: [&str; 7] =
     ["api", "ingest", "retention", "scheduler", "sender", "sealing", "signing"];
 
 /// What the client commands read from the environment; no typos of services' settings.
-const CLIENT_KEYS: [&str; 3] = ["url", "token", "platform_token"];
+const CLIENT_KEYS: [&str; 4] = ["url", "token", "platform_token", "ingest.url"];
 
 /// The settings of a process, whatever service it runs.
 #[derive(Debug, Clone)]

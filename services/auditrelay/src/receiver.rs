@@ -10,6 +10,8 @@ mod ledger;
 mod request;
 mod store;
 
+pub(crate) use self::request::event_id;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -209,7 +209,7 @@ impl System {
 }
 
 /// Loopback receivers, short waits; whoever sets a variable wins.
-fn suited_to_one_machine(folder: &Folder) -> Vec<(String, String)> {
+pub(crate) fn suited_to_one_machine(folder: &Folder) -> Vec<(String, String)> {
     let pairs = [
         ("AUDITRELAY_SIGNING_KEYS_FILE", folder.signing_keys()),
         ("AUDITRELAY_SEALING_KEYS_FILE", folder.sealing_keys()),

@@ -14,9 +14,10 @@ use auditrelay_runtime::ids;
 use http::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use url::Url;
 
 use self::input::Batches;
-use crate::client::{Answer, Call, Client, ClientError, ServerArgs};
+use crate::client::{Answer, Call, Client, ClientError, ServerArgs, server_url};
 use crate::failure::Failure;
 use crate::output::{self, Output};
 use crate::sample::Sample;
@@ -39,6 +40,10 @@ a lost answer is never stored twice.";
 pub(crate) struct SendArgs {
     #[command(flatten)]
     server: ServerArgs,
+
+    /// Where ingest listens, when that is another address than the API's
+    #[arg(long, env = "AUDITRELAY_INGEST_URL", value_name = "URL", value_parser = server_url)]
+    ingest_url: Option<Url>,
 
     /// Events from this file (- for stdin): JSON objects, an array of them, or one a line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "kind"])]
@@ -88,7 +93,8 @@ struct Sent {
 
 /// Sends everything, or stops at the first refusal and says how far it came.
 pub(crate) async fn run(args: SendArgs, output: Output) -> Result<ExitCode, Failure> {
-    let client = Client::from_args(&args.server)?;
+    let url = args.ingest_url.clone().unwrap_or_else(|| args.server.url.clone());
+    let client = Client::from_args(&ServerArgs { url, ..args.server.clone() })?;
     let mut batches = batches(&args)?;
     let mut sent = Sent::default();
     let began = Instant::now();

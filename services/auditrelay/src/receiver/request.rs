@@ -83,7 +83,7 @@ fn gunzip(body: &[u8], max: usize) -> Result<Vec<u8>, Refused> {
 }
 
 /// The id by which a receiver drops duplicates: `event_id` in JSON and CPS, `externalId` in CEF.
-pub(super) fn event_id(line: &str) -> Option<String> {
+pub(crate) fn event_id(line: &str) -> Option<String> {
     if line.starts_with('{') {
         let document: Value = serde_json::from_str(line).ok()?;
         let flat = document.get("event_id");

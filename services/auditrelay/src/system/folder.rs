@@ -69,7 +69,7 @@ impl Folder {
     }
 
     /// The file with the platform's token.
-    pub(super) fn platform_token(&self) -> String {
+    pub(crate) fn platform_token(&self) -> String {
         self.file("platform-token")
     }
 
