@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is test code")]
 
 mod bad_input;
+mod cluster;
 mod delivery;
 mod ledger;
 mod permissions;
