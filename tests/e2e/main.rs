@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is test code")]
 
+mod backup;
 mod bad_input;
 mod cluster;
 mod delivery;

@@ -29,7 +29,7 @@ pub(crate) struct Telemetry {
     publish_duration: TracedHistogram,
     conflicts: Counter,
     retries: Counter,
-    bundle_duration: Histogram,
+    bundle_duration: TracedHistogram,
     damaged_ends: Counter,
     id_conflicts: Counter,
     quota_refusals: Family<QuotaLabels, Counter>,
@@ -234,7 +234,7 @@ impl Telemetry {
 
     /// A request that needed several records was stored.
     pub(crate) fn bundled(&self, took: Duration) {
-        self.bundle_duration.observe(took.as_secs_f64());
+        metrics::observe(&self.bundle_duration, took.as_secs_f64());
     }
 
     /// The broker did not answer a bundle.

@@ -2,6 +2,8 @@
 
 mod deployed;
 
+use std::path::Path;
+
 use auditrelay_broker::{Binary, Broker, BrokerOptions, find_or_provide};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -19,7 +21,7 @@ pub struct Nats {
     /// Of a server that is open to everybody.
     url: String,
     // Removed after the servers that use it: fields are dropped in this order.
-    _store: TempDir,
+    store: TempDir,
 }
 
 enum Running {
@@ -40,14 +42,14 @@ impl Nats {
         }
         let store = tempfile::tempdir().expect("a temporary directory");
         let broker = run(BrokerOptions::new(store.path())).await;
-        Self { url: broker.url(), running: Running::Alone(broker), _store: store }
+        Self { url: broker.url(), running: Running::Alone(broker), store }
     }
 
     /// Starts servers with what is in `deploy/nats`, but for their addresses and their stores.
     pub async fn start_as_deployed(servers: usize) -> Self {
         let store = tempfile::tempdir().expect("a temporary directory");
         let servers = Servers::start(store.path(), servers).await;
-        Self { running: Running::Deployed(servers), url: String::new(), _store: store }
+        Self { running: Running::Deployed(servers), url: String::new(), store }
     }
 
     /// Where it listens, for this user; the same after a restart.
@@ -94,6 +96,20 @@ impl Nats {
         }
     }
 
+    /// Ends it in order and goes on with a copy of its store, as after a restore. Only of a server
+    /// that is open to everybody.
+    pub async fn restore_from_copy(&mut self) {
+        let Some(broker) = self.take() else { return };
+        broker.stop().await;
+        let copy = tempfile::tempdir().expect("a temporary directory");
+        copy_all(self.store.path(), copy.path()).expect("a store that can be copied");
+        if let Running::No(again) = &mut self.running {
+            again.store = copy.path().to_path_buf();
+            self.running = Running::Alone(run(again.clone()).await);
+        }
+        self.store = copy;
+    }
+
     fn take(&mut self) -> Option<Broker> {
         let Running::Alone(broker) = &self.running else { return None };
         let again = Running::No(broker.same_again());
@@ -102,6 +118,20 @@ impl Nats {
             Running::No(_) | Running::Deployed(_) => None,
         }
     }
+}
+
+fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let (entry, to) = (entry?, to.to_path_buf());
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            std::fs::create_dir_all(&target)?;
+            copy_all(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
 }
 
 /// How many servers a broker has unless its test says so.

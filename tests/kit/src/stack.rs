@@ -66,8 +66,8 @@ impl Builder {
 
     /// Runs the broker as it is deployed: each service may do only what is its own.
     #[must_use]
-    pub const fn as_deployed(mut self) -> Self {
-        self.deployed = Some(1);
+    pub fn as_deployed(mut self) -> Self {
+        self.deployed = Some(nats::servers_wanted());
         self
     }
 
@@ -107,6 +107,11 @@ impl Stack {
     /// A system with other settings.
     pub fn builder() -> Builder {
         Builder::default()
+    }
+
+    /// Sets a setting for the processes that start from now on.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.env.insert(variable(key), value.to_owned());
     }
 
     /// Starts one more process of a service and waits until it is ready.
