@@ -4,8 +4,10 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is test code")]
 
+mod backup;
 mod bad_input;
 mod corruption;
+mod cluster;
 mod delivery;
 mod ledger;
 mod permissions;

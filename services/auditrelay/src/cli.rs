@@ -114,6 +114,10 @@ pub(crate) enum Command {
     /// Service: the HTTP API and the console
     Api(commands::service::ServiceArgs),
 
+    /// Ask a service on this machine whether it is ready
+    Health(commands::health::HealthArgs),
+    /// Check settings, or print every setting there is
+    Config(commands::config::ConfigArgs),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  auditrelay completions bash > /etc/bash_completion.d/auditrelay"

@@ -1,8 +1,10 @@
 //! One file for each thing that can be asked for.
 
 pub(crate) mod bench;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod dev;
+pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod listen;
 pub(crate) mod org;
@@ -47,6 +49,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::WebhookSender(args) => block_on(service::run(Role::WebhookSender, args, &global)),
         Command::Api(args) => block_on(service::run(Role::Api, args, &global)),
+        Command::Health(args) => block_on(health::run(args, &global)),
+        Command::Config(args) => config::run(&args, &global),
         Command::Completions { shell } => {
             shell::completions(shell);
             Ok(ExitCode::SUCCESS)

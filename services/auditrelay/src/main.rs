@@ -9,6 +9,7 @@
 //! write, 78 wrong settings.
 
 mod archive;
+mod broker;
 mod cli;
 mod client;
 mod commands;

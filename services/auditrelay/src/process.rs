@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auditrelay_runtime::settings::{Mistakes, Settings};
 use auditrelay_runtime::telemetry::{LogFilter, LogFormat, TelemetryGuard, init};
-use auditrelay_streams::{ConnectError, NatsSettings};
+use auditrelay_streams::{ConnectError, NatsSettings, Tls};
 
 use crate::cli::Global;
 use crate::failure::Failure;
@@ -22,6 +22,8 @@ const CLIENT_KEYS: [&str; 4] = ["url", "token", "platform_token", "ingest.url"];
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
     pub(crate) nats: NatsSettings,
+    /// Certificates of the connection to the broker.
+    pub(crate) tls: Tls,
     /// Where `/live`, `/ready`, `/metrics` and `/version` are.
     pub(crate) admin: SocketAddr,
     /// This process among its replicas.
@@ -62,7 +64,7 @@ pub(crate) fn allow_other_services(settings: &mut Settings, own: &[&str]) {
 impl Process {
     /// Reads the settings; mistakes are kept in `settings`.
     pub(crate) fn parse(settings: &mut Settings, service: &str, global: &Global) -> Self {
-        let admin = SocketAddr::from(([127, 0, 0, 1], 9464));
+        let admin = SocketAddr::from(([127, 0, 0, 1], admin_port(service)));
         let instance = settings.text("instance", &default_instance());
         let (least, most) = (Duration::from_secs(1), Duration::from_mins(10));
         let log_format = settings.parse("log.format", LogFormat::Json, "json or pretty");
@@ -78,6 +80,7 @@ impl Process {
                 credentials: settings.optional("nats.credentials").map(PathBuf::from),
                 name: format!("auditrelay {service} {instance}"),
             },
+            tls: tls(settings),
             admin: settings.parse("admin.listen", admin, "a socket address"),
             instance,
             grace: settings.duration("drain.grace", Duration::from_secs(30), least..=most),
@@ -88,9 +91,35 @@ impl Process {
 
     /// Installs the log and the tracer; the guard must live as long as the process.
     pub(crate) fn telemetry(&self, service: &str) -> Result<TelemetryGuard, Failure> {
-        init(service, self.log_format, self.log_filter.as_str())
+        init(service, &self.instance, self.log_format, self.log_filter.as_str())
             .map_err(|error| Failure::Other(error.into()))
     }
+}
+
+/// One for each service, so that all of them run on one machine without a setting.
+fn admin_port(service: &str) -> u16 {
+    match service {
+        "retention" => 9465,
+        "replay-scheduler" => 9466,
+        "webhook-sender" => 9467,
+        "api" => 9468,
+        _ => 9464,
+    }
+}
+
+fn tls(settings: &mut Settings) -> Tls {
+    let mut path = |key| settings.optional(key).map(PathBuf::from);
+    let (authorities, certificate, key) =
+        (path("nats.ca_file"), path("nats.cert_file"), path("nats.key_file"));
+    if certificate.is_some() != key.is_some() {
+        let (missing, given) = if key.is_some() {
+            ("nats.cert_file", "nats.key_file")
+        } else {
+            ("nats.key_file", "nats.cert_file")
+        };
+        settings.mistake(missing, format!("is needed beside {given}"));
+    }
+    Tls { authorities, identity: certificate.zip(key) }
 }
 
 /// What is logged when nobody says it.

@@ -26,6 +26,7 @@ use url::Url;
 pub(crate) use self::bootstrap::Tokens;
 pub(crate) use self::folder::{Folder, default_data, kept_token};
 use self::guardian::Guardian;
+use crate::broker;
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::process::{self, Process};
@@ -131,7 +132,7 @@ impl Plan {
         } else {
             None
         };
-        let streams = auditrelay_streams::connect(&self.process.nats)
+        let streams = auditrelay_streams::connect_with(&self.process.nats, &self.process.tls)
             .await
             .map_err(|error| process::unusable(error, &self.process.nats.url))?;
         let listener =
@@ -151,6 +152,7 @@ impl Plan {
         // An operator's port is a convenience here: another run may have it.
         let admin = admin::serve(self.process.admin, context.clone()).await.ok();
         parts.start(self.configs, listener, &context).await?;
+        broker::watch(parts.streams.clone(), &context);
         let url = base_url(address)?;
         let tokens = bootstrap::tokens(&parts.folder, &url).await?;
         Ok(System { url, admin, tokens, parts })

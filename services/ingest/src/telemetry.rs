@@ -6,7 +6,7 @@ use auditrelay_ingest_core::rejection::{Rejection, RejectionKind};
 use auditrelay_model::Scope;
 use auditrelay_model::event::{AuditEvent, EventKind};
 use auditrelay_model::record::Record;
-use auditrelay_runtime::metrics::Metrics;
+use auditrelay_runtime::metrics::{self, Metrics, TracedHistogram};
 use auditrelay_runtime::telemetry;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -23,13 +23,13 @@ const LINKS: usize = 32;
 pub(crate) struct Telemetry {
     events: Family<EventLabels, Counter>,
     rejections: Family<RuleLabels, Counter>,
-    request_duration: Histogram,
+    request_duration: TracedHistogram,
     record_bytes: Histogram,
     record_events: Histogram,
-    publish_duration: Histogram,
+    publish_duration: TracedHistogram,
     conflicts: Counter,
     retries: Counter,
-    bundle_duration: Histogram,
+    bundle_duration: TracedHistogram,
     damaged_ends: Counter,
     id_conflicts: Counter,
     quota_refusals: Family<QuotaLabels, Counter>,
@@ -73,7 +73,7 @@ impl Kinds {
 
 impl Telemetry {
     pub(crate) fn new(metrics: &Metrics) -> Self {
-        let seconds = || Histogram::new(exponential_buckets(0.000_5, 2.0, 16));
+        let seconds = || TracedHistogram::new(exponential_buckets(0.000_5, 2.0, 16));
         let this = Self {
             events: Family::default(),
             rejections: Family::default(),
@@ -146,14 +146,14 @@ impl Telemetry {
         self.count(kinds, "accepted");
         let labels = EventLabels { kind: "any", outcome: "duplicate" };
         self.events.get_or_create(&labels).inc_by(duplicates as u64);
-        self.request_duration.observe(took.as_secs_f64());
+        metrics::observe(&self.request_duration, took.as_secs_f64());
     }
 
     /// A request's events could not be stored, as far as anybody knows.
     pub(crate) fn failed(&self, kinds: Kinds, reason: &'static str, took: Duration) {
         self.count(kinds, "failed");
         self.failures.get_or_create(&ReasonLabels { reason }).inc();
-        self.request_duration.observe(took.as_secs_f64());
+        metrics::observe(&self.request_duration, took.as_secs_f64());
     }
 
     fn count(&self, kinds: Kinds, outcome: &'static str) {
@@ -194,13 +194,15 @@ impl Telemetry {
     pub(crate) fn publish_span(record: &Record, traceparents: &[&str]) -> Span {
         let span = tracing::info_span!(
             "publish",
-            otel.name = "send EVENTS",
+            otel.name = "publish audit.events",
             otel.kind = "producer",
             otel.status_code = tracing::field::Empty,
+            error.type = tracing::field::Empty,
             messaging.system = "nats",
             messaging.operation.name = "publish",
             messaging.operation.type = "send",
-            messaging.destination.name = "EVENTS",
+            messaging.destination.name = "audit.events",
+            nats.stream = "EVENTS",
             messaging.batch.message_count = record.events.len(),
             messaging.message.id = %record.id,
             auditrelay.scope = %record.scope,
@@ -212,11 +214,11 @@ impl Telemetry {
         span
     }
 
-    /// A record was stored.
+    /// A record was stored; inside its span.
     pub(crate) fn stored(&self, events: usize, bytes: usize, took: Duration) {
         self.record_bytes.observe(float(bytes));
         self.record_events.observe(float(events));
-        self.publish_duration.observe(took.as_secs_f64());
+        metrics::observe(&self.publish_duration, took.as_secs_f64());
     }
 
     /// Another writer's record was first.
@@ -232,7 +234,7 @@ impl Telemetry {
 
     /// A request that needed several records was stored.
     pub(crate) fn bundled(&self, took: Duration) {
-        self.bundle_duration.observe(took.as_secs_f64());
+        metrics::observe(&self.bundle_duration, took.as_secs_f64());
     }
 
     /// The broker did not answer a bundle.
@@ -259,6 +261,7 @@ impl Telemetry {
     /// A record is given up.
     pub(crate) fn given_up(span: &Span, scope: Scope, events: usize, reason: &str) {
         span.record("otel.status_code", "ERROR");
+        span.record("error.type", "not_stored");
         tracing::warn!(%scope, events, reason, "record not stored: its requests are answered 503");
     }
 }

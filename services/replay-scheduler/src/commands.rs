@@ -69,7 +69,15 @@ impl Scheduler {
 
     async fn reply(&self, incoming: Incoming<ReplayCommand>) {
         let span = tracing::info_span!(
-            "replay_job.command", scope = %incoming.command.scope, job.id = %incoming.command.job
+            "replay_job.command",
+            otel.name = "process audit.command.replay",
+            otel.kind = "server",
+            messaging.system = "nats",
+            messaging.operation.name = "process",
+            messaging.operation.type = "process",
+            messaging.destination.name = "audit.command.replay",
+            scope = %incoming.command.scope,
+            auditrelay.replay.job_id = %incoming.command.job,
         );
         if let Some(traceparent) = &incoming.command.traceparent {
             continue_trace(&span, traceparent);

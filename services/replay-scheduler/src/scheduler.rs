@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use auditrelay_model::id::JobId;
-use auditrelay_model::replay::{Job, Progress, ReplayEvent, ReplayFact};
+use auditrelay_model::replay::{ReplayEvent, ReplayFact};
 use auditrelay_model::{Clock, Scope};
 use auditrelay_replay_scheduler_core::{Command, Decided, Denial, decide};
 use auditrelay_runtime::context::Context;
@@ -80,21 +80,20 @@ impl Scheduler {
         actor: &str,
     ) -> Result<(u64, Vec<Decided>), ExecuteError<Denial>> {
         // What the last run of the decision saw and chose: that is what was stored.
-        let chosen = Mutex::new((Progress::default(), Vec::new()));
+        let chosen = Mutex::new((None, Vec::new()));
         let executed = self
             .replay
             .execute(&scope, |state| {
                 let decided = decide(state, command)?;
                 let events = decided.iter().map(|decided| self.event(scope, actor, decided));
                 let events = events.collect();
-                let before = state.as_ref().map(Job::progress).unwrap_or_default();
-                *chosen.lock().unwrap_or_else(PoisonError::into_inner) = (before, decided);
+                *chosen.lock().unwrap_or_else(PoisonError::into_inner) = (state.clone(), decided);
                 Ok(events)
             })
             .await?;
         let (before, decided) = chosen.into_inner().unwrap_or_else(PoisonError::into_inner);
         for decided in &decided {
-            self.telemetry.recorded(scope, decided, before);
+            self.telemetry.recorded(scope, decided, before.as_ref(), self.clock.now());
             if is_end(&decided.fact) {
                 self.over.lock().unwrap_or_else(PoisonError::into_inner).insert(decided.job);
             }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use auditrelay_model::Scope;
 use auditrelay_model::id::JobId;
 use auditrelay_model::replay::{Job, Progress, ReplayFact};
+use auditrelay_model::{Scope, Timestamp};
 use auditrelay_replay_scheduler_core::Decided;
 use auditrelay_runtime::metrics::Metrics;
 use auditrelay_streams::ReplayReply;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
 use crate::scheduler::Trouble;
 
@@ -25,6 +26,7 @@ const STATES: [&str; 6] = ["accepted", "pending", "running", "completed", "faile
 pub(crate) struct Telemetry {
     jobs: Family<Label, Gauge>,
     events: Family<Label, Counter>,
+    durations: Family<Label, Histogram>,
     transitions: Family<Label, Counter>,
     commands: Family<Label, Counter>,
     troubles: Counter,
@@ -36,12 +38,21 @@ impl Telemetry {
         let telemetry = Self {
             jobs: Family::default(),
             events: Family::default(),
+            durations: Family::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(0.5, 2.0, 18))
+            }),
             transitions: Family::default(),
             commands: Family::default(),
             troubles: Counter::default(),
             swept: Counter::default(),
         };
-        let Self { jobs, events, transitions, commands, troubles, swept } = telemetry.clone();
+        let Self { jobs, events, durations, transitions, commands, troubles, swept } =
+            telemetry.clone();
+        metrics.register(
+            "replay_job_duration_seconds",
+            "Time from a replay job's acceptance to its end",
+            durations,
+        );
         metrics.register("replay_jobs", "Scopes by the state of their newest replay job", jobs);
         metrics.register("replay_events", "Events of replay jobs by outcome", events);
         metrics.register("replay_transitions", "Facts about replay jobs", transitions);
@@ -55,8 +66,16 @@ impl Telemetry {
         telemetry
     }
 
-    /// A fact was stored by this replica; `before` is how far the job had come.
-    pub(crate) fn recorded(&self, scope: Scope, decided: &Decided, before: Progress) {
+    /// A fact was stored by this replica; `job` is the scope's newest job before it.
+    pub(crate) fn recorded(
+        &self,
+        scope: Scope,
+        decided: &Decided,
+        job: Option<&Job>,
+        now: Timestamp,
+    ) {
+        self.count_end(decided, job, now);
+        let before = job.map(Job::progress).unwrap_or_default();
         let Decided { job, fact } = decided;
         self.transitions.get_or_create(&[("to", fact.to_string())]).inc();
         match fact {
@@ -100,6 +119,21 @@ impl Telemetry {
                 );
             }
         }
+    }
+
+    fn count_end(&self, decided: &Decided, job: Option<&Job>, now: Timestamp) {
+        let Some(job) = job.filter(|job| job.id == decided.job) else { return };
+        let end = match decided.fact {
+            ReplayFact::Completed(_) => "completed",
+            ReplayFact::Failed { .. } => "failed",
+            ReplayFact::Cancelled { .. } => "cancelled",
+            ReplayFact::Accepted { .. }
+            | ReplayFact::Scheduled(_)
+            | ReplayFact::Started { .. }
+            | ReplayFact::Advanced(_) => return,
+        };
+        let took = now.since(job.accepted_at).as_secs_f64();
+        self.durations.get_or_create(&[("end", end.to_owned())]).observe(took);
     }
 
     fn count_events(&self, before: Progress, now: Progress) {

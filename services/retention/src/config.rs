@@ -15,6 +15,8 @@ pub struct Config {
     pub thresholds: Thresholds,
     /// How often the streams are looked at.
     pub interval: Duration,
+    /// Whether metrics name each scope that is behind.
+    pub metrics_per_scope: bool,
 }
 
 impl Default for Config {
@@ -23,6 +25,7 @@ impl Default for Config {
             choice: Choice { events_max_bytes: None, replicas: 1 },
             thresholds: Thresholds::default(),
             interval: Duration::from_secs(30),
+            metrics_per_scope: false,
         }
     }
 }
@@ -54,6 +57,7 @@ impl Config {
                 default.interval,
                 Duration::from_millis(100)..=Duration::from_hours(1),
             ),
+            metrics_per_scope: settings.flag("retention.metrics_per_scope", false),
         }
     }
 }

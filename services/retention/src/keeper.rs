@@ -43,7 +43,7 @@ impl Keeper {
             policy: Policy::new(config.choice),
             clock: Arc::clone(&context.clock),
             delivery: Projection::start(&streams, &context.drain.hard, &TaskTracker::new()),
-            telemetry: Telemetry::new(&context.metrics),
+            telemetry: Telemetry::new(&context.metrics, config.metrics_per_scope),
             watch: Watch::default(),
             refused: BTreeSet::new(),
             config,

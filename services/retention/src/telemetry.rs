@@ -1,5 +1,7 @@
 //! What happened: log lines and counts together.
 
+mod unsent;
+
 use std::collections::BTreeMap;
 
 use auditrelay_model::Timestamp;
@@ -8,6 +10,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
+pub(crate) use self::unsent::Unsent;
+use self::unsent::{UnsentGauges, number};
 use crate::keeper::Seen;
 
 /// One label, as pairs; the names are ours and short.
@@ -26,10 +30,12 @@ pub(crate) struct Telemetry {
     repairs: Family<Label, Counter>,
     refusals: Gauge,
     risks: Family<Label, Gauge>,
+    unsent: UnsentGauges,
 }
 
 impl Telemetry {
-    pub(crate) fn new(metrics: &Metrics) -> Self {
+    /// `per_scope` also counts each scope that is behind: a label per organization.
+    pub(crate) fn new(metrics: &Metrics, per_scope: bool) -> Self {
         let telemetry = Self {
             bytes: Family::default(),
             max_bytes: Family::default(),
@@ -38,8 +44,9 @@ impl Telemetry {
             repairs: Family::default(),
             refusals: Gauge::default(),
             risks: Family::default(),
+            unsent: UnsentGauges::new(metrics, per_scope),
         };
-        let Self { bytes, max_bytes, messages, oldest_seconds, repairs, refusals, risks } =
+        let Self { bytes, max_bytes, messages, oldest_seconds, repairs, refusals, risks, .. } =
             telemetry.clone();
         metrics.register("stream_bytes", "Bytes a stream holds", bytes);
         metrics.register("stream_max_bytes", "Bytes a stream may hold, -1 for no limit", max_bytes);
@@ -61,7 +68,6 @@ impl Telemetry {
 
     /// The streams were looked at.
     pub(crate) fn observed(&self, seen: &[Seen], now: Timestamp) {
-        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         for Seen { name, spec, state } in seen {
             let label = [("stream", name.as_str().to_owned())];
             let age = state.oldest.map_or(0, |oldest| now.since(oldest).as_secs());
@@ -70,6 +76,11 @@ impl Telemetry {
             self.messages.get_or_create(&label).set(number(state.messages));
             self.oldest_seconds.get_or_create(&label).set(number(age));
         }
+    }
+
+    /// Live lanes were looked at.
+    pub(crate) fn unsent(&self, unsent: &Unsent) {
+        self.unsent.set(unsent);
     }
 
     /// A stream was created or repaired.

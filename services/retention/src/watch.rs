@@ -11,13 +11,16 @@ use auditrelay_streams::{ReadError, RetentionFact, StreamName, StreamState};
 use tokio::time::Instant;
 
 use crate::keeper::{Keeper, Seen};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, Unsent};
 
 /// Coverage is recorded at most this often: RETENTION keeps 30 days of it.
 const COVERAGE_INTERVAL: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// Lanes looked up in one pass; each costs a read. What is left comes next time, oldest first.
 const LOOKUPS_MAX: usize = 200;
+
+/// Lanes behind whose events are counted in one pass; each costs a read.
+const LANES_COUNTED_MAX: usize = 100;
 
 /// What was told already.
 #[derive(Debug, Default)]
@@ -30,6 +33,7 @@ impl Keeper {
     pub(crate) async fn look_out(&mut self, seen: &[Seen]) {
         let Some(events) = seen.iter().find(|seen| seen.name == StreamName::Events) else { return };
         self.record_coverage(events.state).await;
+        self.count_unsent().await;
         let held = coverage(&events.state);
         let mut risks = Vec::new();
         risks.extend(risk::storage(&held, events.spec.max_bytes, &self.config.thresholds));
@@ -69,6 +73,37 @@ impl Keeper {
         }
         self.telemetry.count_risks(now.keys().map(|kind| kind.name()));
         self.watch.risks = now;
+    }
+
+    /// How many lanes are behind and by how much, the longest first.
+    async fn count_unsent(&self) {
+        let now = self.clock.now();
+        let mut unsent = Unsent::default();
+        let mut behind = Vec::new();
+        for ((scope, lane), state) in self.delivery.all() {
+            if lane != Lane::Live || state.stopped.is_some() {
+                continue;
+            }
+            unsent.quarantined += state.totals.events_quarantined;
+            if let Some(hold) = &state.hold {
+                let held =
+                    if hold.customer_must_act { &mut unsent.held } else { &mut unsent.waiting };
+                *held += 1;
+            }
+            if let Some(since) = state.behind.as_ref().map(|behind| behind.since) {
+                behind.push((since, scope, state.cursor.unwrap_or_default().number));
+            }
+        }
+        behind.sort_unstable_by_key(|(since, scope, _)| (*since, *scope));
+        unsent.lanes = behind.len();
+        behind.truncate(LANES_COUNTED_MAX);
+        for (since, scope, done) in behind {
+            // What cannot be read now is counted the next time.
+            let Ok(Some(last)) = self.streams.last_record(scope).await else { continue };
+            let events = last.record.last_number().saturating_sub(done);
+            unsent.behind.push((scope, now.since(since), events));
+        }
+        self.telemetry.unsent(&unsent);
     }
 
     async fn expiring(&self) -> Result<Vec<Risk>, ReadError> {

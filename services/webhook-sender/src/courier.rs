@@ -1,14 +1,16 @@
 //! One attempt: writes a batch, signs it, sends it, and says what came of it.
 
-use std::collections::BTreeSet;
+mod trace;
+
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use auditrelay_format::{Vendor, render_placed, seal_line};
+use auditrelay_model::delivery::Lane;
 use auditrelay_model::destination::Destination;
 use auditrelay_model::id::JobId;
 use auditrelay_model::{Scope, Timestamp};
-use auditrelay_runtime::telemetry::{link, trace_id};
+use auditrelay_runtime::telemetry::trace_id;
 use auditrelay_signing::SigningKey;
 use auditrelay_signing::manifest::{Delivery, Writing};
 use auditrelay_webhook_sender_core::batch::Batch;
@@ -17,16 +19,12 @@ use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
-use tracing::{Instrument, Span, field};
-use url::Url;
+use tracing::{Instrument, Span};
 
 use crate::gzip::gzip;
 use crate::headers::{self, MANIFEST, REPLAY_JOB, Stamp, unix_seconds};
 use crate::sender::Sender;
 use crate::transport::Outgoing;
-
-/// Most events whose traces a batch's span is linked to.
-const LINKS_MAX: usize = 128;
 
 /// A batch and where it goes.
 #[derive(Debug, Clone)]
@@ -36,6 +34,13 @@ pub(crate) struct Parcel {
     pub(crate) destination: Arc<Destination>,
     /// The replay job that it belongs to.
     pub(crate) job: Option<JobId>,
+}
+
+impl Parcel {
+    /// Whose work it is.
+    fn lane(&self) -> Lane {
+        self.job.map_or(Lane::Live, Lane::Replay)
+    }
 }
 
 /// What came of a parcel.
@@ -61,44 +66,22 @@ enum Written {
 
 /// Sends a parcel once.
 pub(crate) async fn send(sender: Arc<Sender>, parcel: Parcel) -> Sent {
-    let batch = &parcel.request.batch;
-    let span = tracing::info_span!(
-        "process",
-        otel.kind = "consumer",
-        scope = %parcel.scope,
-        batch.id = %batch.id,
-        messaging.batch.message_count = batch.events,
-    );
-    let traces: BTreeSet<&str> = batch
-        .iter()
-        .map(|event| event.traceparent.as_str())
-        .filter(|traceparent| !traceparent.is_empty())
-        .take(LINKS_MAX)
-        .collect();
-    for traceparent in traces {
-        link(&span, traceparent);
-    }
+    let span = trace::process_span(&parcel);
     carry(sender, parcel).instrument(span).await
 }
 
 async fn carry(sender: Arc<Sender>, parcel: Parcel) -> Sent {
     let sent_at = sender.now();
-    let letter = match write(&sender, &parcel, sent_at).await {
+    let begun = Instant::now();
+    let written = write(&sender, &parcel, sent_at).instrument(trace::write_span(&parcel)).await;
+    let letter = match written {
         Ok(Written::Part { fits }) => return Sent::TooLarge { fits },
         Ok(Written::Whole(letter)) => letter,
         Err(error) => return Sent::Tried(unsent(sent_at, &error)),
     };
-    let (method, events) = ("POST", parcel.request.batch.events);
-    let span = tracing::info_span!(
-        "POST",
-        otel.kind = "client",
-        http.request.method = method,
-        server.address = host(&parcel.destination.endpoint),
-        http.request.resend_count = parcel.request.attempt - 1,
-        events,
-        http.response.status_code = field::Empty,
-        error.type = field::Empty,
-    );
+    let lane = parcel.lane();
+    sender.telemetry.wrote(lane, parcel.request.batch.events, letter.body.len(), begun.elapsed());
+    let span = trace::request_span(&parcel);
     Sent::Tried(post(sender, parcel, letter, sent_at).instrument(span).await)
 }
 
@@ -123,15 +106,10 @@ async fn post(sender: Arc<Sender>, parcel: Parcel, letter: Letter, sent_at: Time
     let begun = Instant::now();
     let outcome = sender.transport.post(outgoing).await;
     drop(slot);
-    match &outcome {
-        Outcome::Answered { status, .. } => {
-            Span::current().record("http.response.status_code", status);
-        }
-        Outcome::Failed { message, .. } => {
-            Span::current().record("error.type", message.as_str());
-        }
-    }
-    Tried { outcome, started_at, duration: begun.elapsed(), body_bytes, trace_id }
+    let duration = begun.elapsed();
+    trace::answered(&Span::current(), &outcome);
+    sender.telemetry.requested(parcel.lane(), duration);
+    Tried { outcome, started_at, duration, body_bytes, trace_id }
 }
 
 /// An attempt that did not get as far as the network.
@@ -223,9 +201,4 @@ fn delivery(parcel: &Parcel, id: String, at: Timestamp) -> Delivery {
 
 fn message_id(batch: &Batch) -> String {
     format!("msg_{}", batch.id)
-}
-
-fn host(endpoint: &str) -> String {
-    let url = Url::parse(endpoint).ok();
-    url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned()
 }

@@ -180,7 +180,7 @@ impl Driver {
         match sent {
             Sent::TooLarge { fits } => Input::Cut { fits },
             Sent::Tried(tried) => {
-                self.sender.telemetry.tried(self.name, &tried.outcome, tried.duration);
+                self.sender.telemetry.tried(self.name, &tried.outcome);
                 Input::Tried(tried)
             }
         }

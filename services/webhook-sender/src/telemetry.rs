@@ -4,19 +4,22 @@ use std::time::Duration;
 
 use auditrelay_model::Scope;
 use auditrelay_model::delivery::{DeliveryFact, Lane};
-use auditrelay_runtime::metrics::Metrics;
+use auditrelay_runtime::metrics::{self, Metrics, TracedHistogram};
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
 /// The service's numbers; clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Telemetry {
     attempts: Family<AttemptLabels, Counter>,
-    requests: Family<LaneLabels, Histogram>,
+    requests: Family<LaneLabels, TracedHistogram, fn() -> TracedHistogram>,
+    written: Family<LaneLabels, TracedHistogram, fn() -> TracedHistogram>,
+    batch_events: Family<LaneLabels, Histogram>,
+    batch_bytes: Family<LaneLabels, Histogram>,
     delivered: Family<LaneLabels, Counter>,
     set_aside: Family<FateLabels, Counter>,
     lanes: Family<StateLabels, Gauge>,
@@ -55,7 +58,18 @@ impl Telemetry {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         let telemetry = Self {
             attempts: Family::default(),
-            requests: Family::new_with_constructor(|| Histogram::new(REQUEST_SECONDS)),
+            requests: Family::new_with_constructor(|| {
+                TracedHistogram::new(REQUEST_SECONDS.into_iter())
+            }),
+            written: Family::new_with_constructor(|| {
+                TracedHistogram::new(exponential_buckets(0.000_25, 2.0, 14))
+            }),
+            batch_events: Family::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(1.0, 2.0, 14))
+            }),
+            batch_bytes: Family::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(512.0, 2.0, 16))
+            }),
             delivered: Family::default(),
             set_aside: Family::default(),
             lanes: Family::default(),
@@ -69,6 +83,17 @@ impl Telemetry {
             "webhook_request_duration_seconds",
             "Time from the dial to the end of the answer",
             t.requests.clone(),
+        );
+        metrics.register(
+            "webhook_write_duration_seconds",
+            "Time to render and sign a batch, with the wait for a processor",
+            t.written.clone(),
+        );
+        metrics.register("webhook_batch_events", "Events of a request", t.batch_events.clone());
+        metrics.register(
+            "webhook_batch_bytes",
+            "Bytes of a request's body before compression",
+            t.batch_bytes.clone(),
         );
         metrics.register("webhook_events_delivered", "Events answered 2xx", t.delivered.clone());
         metrics.register(
@@ -91,11 +116,24 @@ impl Telemetry {
         telemetry
     }
 
-    pub(crate) fn tried(&self, lane: Lane, outcome: &Outcome, duration: Duration) {
+    /// A batch was rendered and signed; inside its span.
+    pub(crate) fn wrote(&self, lane: Lane, events: usize, bytes: usize, took: Duration) {
+        let labels = LaneLabels { lane: lane_name(lane) };
+        metrics::observe(&self.written.get_or_create(&labels), took.as_secs_f64());
+        let float = |number: u64| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+        self.batch_events.get_or_create(&labels).observe(float(events as u64));
+        self.batch_bytes.get_or_create(&labels).observe(float(bytes as u64));
+    }
+
+    /// A request was answered or failed; inside its span.
+    pub(crate) fn requested(&self, lane: Lane, took: Duration) {
+        let labels = LaneLabels { lane: lane_name(lane) };
+        metrics::observe(&self.requests.get_or_create(&labels), took.as_secs_f64());
+    }
+
+    pub(crate) fn tried(&self, lane: Lane, outcome: &Outcome) {
         let labels = AttemptLabels { outcome: outcome_name(outcome), lane: lane_name(lane) };
         self.attempts.get_or_create(&labels).inc();
-        let labels = LaneLabels { lane: lane_name(lane) };
-        self.requests.get_or_create(&labels).observe(duration.as_secs_f64());
     }
 
     pub(crate) fn delivered(&self, lane: Lane, events: u64, lag: Duration) {
@@ -183,7 +221,7 @@ const fn lane_name(lane: Lane) -> &'static str {
     }
 }
 
-const fn outcome_name(outcome: &Outcome) -> &'static str {
+pub(crate) const fn outcome_name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Answered { status: 200..=299, .. } => "2xx",
         Outcome::Answered { status: 300..=399, .. } => "3xx",

@@ -1,27 +1,26 @@
-//! A real nats-server on a store of its own, which goes when the test goes.
+//! A real nats-server, or a cluster of them, on stores of its own, which go when the test goes.
+
+mod deployed;
 
 use std::path::Path;
-use std::process::Stdio;
 
 use auditrelay_broker::{Binary, Broker, BrokerOptions, find_or_provide};
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
+use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 
+use self::deployed::Servers;
 use crate::wait;
 
-/// The password of every user of a deployed server.
-const PASSWORD: &str = "kit";
+/// How many servers every test's broker is to have, where somebody wants more than one.
+const CLUSTER: &str = "AUDITRELAY_TEST_CLUSTER";
 
-/// Where a deployed server writes its log, in its store.
-const LOG: &str = "nats.log";
-
-/// A running server, or one that was killed and can come back.
+/// A running broker, or one that was killed and can come back.
 pub struct Nats {
     running: Running,
-    port: u16,
-    // Removed after the server that uses it: fields are dropped in this order.
+    /// Of a server that is open to everybody.
+    url: String,
+    // Removed after the servers that use it: fields are dropped in this order.
     store: TempDir,
 }
 
@@ -29,48 +28,36 @@ enum Running {
     No(BrokerOptions),
     /// Open to everybody.
     Alone(Broker),
-    /// As it is deployed, with a user for each service; ends when it is dropped.
-    Deployed(#[expect(dead_code, reason = "held for its drop")] Child),
+    /// As it is deployed, with a user for each service.
+    Deployed(Servers),
 }
 
 impl Nats {
-    /// Starts a server that syncs every write, on a free port.
+    /// Starts a server that syncs every write, on a free port; as many as it says when
+    /// `AUDITRELAY_TEST_CLUSTER` is set.
     pub async fn start() -> Self {
+        let servers = servers_wanted();
+        if servers > 1 {
+            return Self::start_as_deployed(servers).await;
+        }
         let store = tempfile::tempdir().expect("a temporary directory");
         let broker = run(BrokerOptions::new(store.path())).await;
-        let port = broker.port();
-        Self { running: Running::Alone(broker), port, store }
+        Self { url: broker.url(), running: Running::Alone(broker), store }
     }
 
-    /// Starts a server with `deploy/nats/nats.conf`, but for its addresses and its store.
-    pub async fn start_as_deployed() -> Self {
+    /// Starts servers with what is in `deploy/nats`, but for their addresses and their stores.
+    pub async fn start_as_deployed(servers: usize) -> Self {
         let store = tempfile::tempdir().expect("a temporary directory");
-        let port = free_port().await;
-        let config = store.path().join("nats.conf");
-        std::fs::write(&config, deployed(store.path(), port)).expect("a writable directory");
-        let mut command = Command::new(&binary().await.path);
-        command.arg("--config").arg(&config).env("NATS_SERVER_NAME", "kit");
-        for user in ["INGEST", "RETENTION", "SCHEDULER", "SENDER", "API"] {
-            command.env(format!("NATS_{user}_PASSWORD"), PASSWORD);
-        }
-        command.arg("--log").arg(store.path().join(LOG));
-        let command = command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        let child = command.spawn().expect("nats-server starts");
-        wait::until("nats-server to listen", async || {
-            let reached = TcpStream::connect(("127.0.0.1", port)).await;
-            reached.map(drop).map_err(|why| why.to_string())
-        })
-        .await;
-        Self { running: Running::Deployed(child), port, store }
+        let servers = Servers::start(store.path(), servers).await;
+        Self { running: Running::Deployed(servers), url: String::new(), store }
     }
 
     /// Where it listens, for this user; the same after a restart.
     pub fn url(&self, user: &str) -> String {
-        let user = match self.running {
-            Running::Deployed(_) => format!("{user}:{PASSWORD}@"),
-            Running::Alone(_) | Running::No(_) => String::new(),
-        };
-        format!("nats://{user}127.0.0.1:{}", self.port)
+        match &self.running {
+            Running::Deployed(servers) => servers.url(user),
+            Running::Alone(_) | Running::No(_) => self.url.clone(),
+        }
     }
 
     /// Where it keeps what is stored.
@@ -78,32 +65,54 @@ impl Nats {
         self.store.path()
     }
 
-    /// What a deployed server refused to let its users do.
+    /// What a deployed broker refused to let its users do.
     pub fn refusals(&self) -> Vec<String> {
-        let log = std::fs::read_to_string(self.store.path().join(LOG)).unwrap_or_default();
-        log.lines().filter(|line| line.contains("Violation")).map(str::to_owned).collect()
+        match &self.running {
+            Running::Deployed(servers) => servers.refusals(),
+            Running::Alone(_) | Running::No(_) => Vec::new(),
+        }
     }
 
     /// Kills it, as a crash would.
     pub async fn kill(&mut self) {
-        if let Some(broker) = self.take() {
+        if let Running::Deployed(servers) = &mut self.running {
+            servers.kill_all().await;
+        } else if let Some(broker) = self.take() {
             broker.kill().await;
         }
     }
 
-    /// Lets it end in order.
-    pub async fn stop(&mut self) {
+    /// Kills one server of a deployed cluster; the others go on.
+    pub async fn kill_one(&mut self, server: usize) {
+        let Running::Deployed(servers) = &mut self.running else { return };
+        servers.kill(server).await;
+    }
+
+    /// Starts what does not run again, on the same stores and the same ports.
+    pub async fn restart(&mut self) {
+        if let Running::Deployed(servers) = &mut self.running {
+            return servers.restart().await;
+        }
         if let Some(broker) = self.take() {
             broker.stop().await;
         }
-    }
-
-    /// Starts it again on the same store and the same port.
-    pub async fn restart(&mut self) {
-        self.stop().await;
         if let Running::No(again) = &self.running {
             self.running = Running::Alone(run(again.clone()).await);
         }
+    }
+
+    /// Ends it in order and goes on with a copy of its store, as after a restore. Only of a server
+    /// that is open to everybody.
+    pub async fn restore_from_copy(&mut self) {
+        let Some(broker) = self.take() else { return };
+        broker.stop().await;
+        let copy = tempfile::tempdir().expect("a temporary directory");
+        copy_all(self.store.path(), copy.path()).expect("a store that can be copied");
+        if let Running::No(again) = &mut self.running {
+            again.store = copy.path().to_path_buf();
+            self.running = Running::Alone(run(again.clone()).await);
+        }
+        self.store = copy;
     }
 
     fn take(&mut self) -> Option<Broker> {
@@ -114,6 +123,25 @@ impl Nats {
             Running::No(_) | Running::Deployed(_) => None,
         }
     }
+}
+
+fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let (entry, to) = (entry?, to.to_path_buf());
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            std::fs::create_dir_all(&target)?;
+            copy_all(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// How many servers a broker has unless its test says so.
+pub(crate) fn servers_wanted() -> usize {
+    std::env::var(CLUSTER).ok().and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
 async fn binary() -> &'static Binary {
@@ -130,18 +158,4 @@ async fn run(options: BrokerOptions) -> Broker {
 async fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     listener.local_addr().expect("a bound socket has an address").port()
-}
-
-/// The configuration that is shipped, for this machine.
-fn deployed(store: &Path, port: u16) -> String {
-    let shipped = include_str!("../../../deploy/nats/nats.conf");
-    let changes = [
-        ("listen: 0.0.0.0:4222", format!("listen: 127.0.0.1:{port}")),
-        ("http: 0.0.0.0:8222", String::new()),
-        ("store_dir: /data", format!("store_dir: \"{}/data\"", store.display())),
-    ];
-    changes.into_iter().fold(shipped.to_owned(), |text, (shipped, ours)| {
-        assert!(text.contains(shipped), "nats.conf does not say {shipped:?}");
-        text.replace(shipped, &ours)
-    })
 }

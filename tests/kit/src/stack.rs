@@ -19,7 +19,7 @@ pub use org::{Org, Reply};
 pub use process::Service;
 
 use crate::builders::now;
-use crate::nats::Nats;
+use crate::nats::{self, Nats};
 use org::Client;
 use process::Process;
 
@@ -45,7 +45,8 @@ pub(crate) struct Addresses(Mutex<BTreeMap<Service, SocketAddr>>);
 pub struct Builder {
     env: BTreeMap<String, String>,
     senders: usize,
-    as_deployed: bool,
+    /// Servers of a broker as it is deployed; none for one that is open to everybody.
+    deployed: Option<usize>,
 }
 
 impl Builder {
@@ -65,17 +66,28 @@ impl Builder {
 
     /// Runs the broker as it is deployed: each service may do only what is its own.
     #[must_use]
-    pub const fn as_deployed(mut self) -> Self {
-        self.as_deployed = true;
+    pub fn as_deployed(mut self) -> Self {
+        self.deployed = Some(nats::servers_wanted());
+        self
+    }
+
+    /// Runs three brokers as they are deployed, which hold a copy of everything each.
+    #[must_use]
+    pub const fn clustered(mut self) -> Self {
+        self.deployed = Some(3);
         self
     }
 
     /// Starts it and waits until it is ready.
     pub async fn start(self) -> Stack {
         let (mut env, keys) = defaults();
+        let copies = self.deployed.unwrap_or_else(nats::servers_wanted);
+        env.insert(variable("retention.replicas"), copies.to_string());
         env.extend(self.env);
-        let nats =
-            if self.as_deployed { Nats::start_as_deployed().await } else { Nats::start().await };
+        let nats = match self.deployed {
+            Some(servers) => Nats::start_as_deployed(servers).await,
+            None => Nats::start().await,
+        };
         let processes = Vec::new();
         let mut stack = Stack { nats, processes, env, addresses: Arc::default(), begun: 0, keys };
         stack.run(Service::Retention).await;
@@ -95,6 +107,11 @@ impl Stack {
     /// A system with other settings.
     pub fn builder() -> Builder {
         Builder::default()
+    }
+
+    /// Sets a setting for the processes that start from now on.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.env.insert(variable(key), value.to_owned());
     }
 
     /// Starts one more process of a service and waits until it is ready.

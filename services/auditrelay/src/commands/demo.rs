@@ -60,7 +60,7 @@ pub(crate) async fn run(_args: DemoArgs, global: &Global) -> Result<ExitCode, Fa
         settings: own_settings(),
     };
     let plan = Plan::new(options, &quiet(global))?;
-    let guard = plan.process.telemetry("auditrelay")?;
+    let guard = plan.process.telemetry("all")?;
     let stage = Stage::new(global.output);
     stage.title("A missed audit log, and how it comes back");
     stage.say("Starting every service in this process, with a broker of their own …");

@@ -53,7 +53,7 @@ pub(crate) async fn run(args: DevArgs, global: &Global) -> Result<ExitCode, Fail
         settings: Vec::new(),
     };
     let plan = Plan::new(options, &for_people(global))?;
-    let guard = plan.process.telemetry("auditrelay")?;
+    let guard = plan.process.telemetry("all")?;
     let mut interrupts = super::Interrupts::listen()?;
     let system = plan.start().await?;
     tell(&system, &data, global.output);

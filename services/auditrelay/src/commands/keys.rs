@@ -41,6 +41,9 @@ enum KeysAction {
         kind: Kind,
         /// The file to make
         file: PathBuf,
+        /// Take an existing file for done
+        #[arg(long)]
+        keep: bool,
     },
     /// Put a new current key into an existing file
     Rotate {
@@ -62,7 +65,8 @@ enum Kind {
 /// Does it.
 pub(crate) fn run(args: KeysArgs, output: Output) -> Result<ExitCode, Failure> {
     let (kid, file) = match args.action {
-        KeysAction::Generate { kind, file } => (generate(kind, &file)?, file),
+        KeysAction::Generate { file, keep: true, .. } if file.exists() => return Ok(kept(&file)),
+        KeysAction::Generate { kind, file, .. } => (generate(kind, &file)?, file),
         KeysAction::Rotate { kind, file } => (rotate(kind, &file)?, file),
     };
     match output {
@@ -70,6 +74,11 @@ pub(crate) fn run(args: KeysArgs, output: Output) -> Result<ExitCode, Failure> {
         Output::Text => output::line(&format!("{}: current key {kid}", file.display())),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn kept(file: &Path) -> ExitCode {
+    output::line(&format!("{}: kept", file.display()));
+    ExitCode::SUCCESS
 }
 
 fn generate(kind: Kind, file: &Path) -> Result<String, Failure> {

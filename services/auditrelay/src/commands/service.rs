@@ -11,6 +11,7 @@ use auditrelay_runtime::settings::Settings;
 use auditrelay_streams::Streams;
 use serde_json::json;
 
+use crate::broker;
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::output::{self, Output};
@@ -50,7 +51,12 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    const fn name(self) -> &'static str {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Ingest, Self::Retention, Self::ReplayScheduler, Self::WebhookSender, Self::Api];
+
+    /// As it is called on the command line.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
             Self::Retention => "retention",
@@ -61,7 +67,7 @@ impl Role {
     }
 
     /// The sections whose keys it must all know.
-    const fn sections(self) -> &'static [&'static str] {
+    pub(crate) const fn sections(self) -> &'static [&'static str] {
         match self {
             Self::Ingest => &["ingest"],
             Self::Retention => &["retention"],
@@ -72,8 +78,16 @@ impl Role {
     }
 }
 
+/// The service of this name, for arguments.
+pub(super) fn role(name: &str) -> Result<Role, String> {
+    Role::ALL.into_iter().find(|role| role.name() == name).ok_or_else(|| {
+        let names = Role::ALL.map(Role::name);
+        format!("expected one of {}", names.join(", "))
+    })
+}
+
 /// A service with its settings.
-enum Configured {
+pub(super) enum Configured {
     Ingest(auditrelay_ingest::Config),
     Retention(auditrelay_retention::Config),
     ReplayScheduler(auditrelay_replay_scheduler::Config),
@@ -82,7 +96,7 @@ enum Configured {
 }
 
 impl Configured {
-    fn parse(role: Role, settings: &mut Settings) -> Self {
+    pub(super) fn parse(role: Role, settings: &mut Settings) -> Self {
         match role {
             Role::Ingest => Self::Ingest(auditrelay_ingest::Config::parse(settings)),
             Role::Retention => Self::Retention(auditrelay_retention::Config::parse(settings)),
@@ -157,6 +171,7 @@ async fn start(
     failed: Arc<OnceLock<anyhow::Error>>,
 ) {
     let Some(streams) = connect(&process, &context).await else { return };
+    broker::watch(streams.clone(), &context);
     if let Err(error) = service.start(streams, context.clone()).await {
         // Only one task ever sets it.
         let _already = failed.set(error);
@@ -170,7 +185,7 @@ async fn connect(process: &Process, context: &Context) -> Option<Streams> {
     let mut tries = 0_u32;
     let mut said = String::new();
     loop {
-        match auditrelay_streams::connect(&process.nats).await {
+        match auditrelay_streams::connect_with(&process.nats, &process.tls).await {
             Ok(streams) => {
                 context.readiness.set("nats", Ok(()));
                 return Some(streams);

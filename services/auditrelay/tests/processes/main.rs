@@ -7,11 +7,15 @@
 #![expect(clippy::disallowed_methods, reason = "a test waits by the clock on the wall")]
 
 mod clients;
+mod collector;
 mod demo;
 mod dev;
+mod fleet;
 mod kill;
 mod process;
+mod scraped;
 mod services;
 mod system;
+mod traces;
 mod usage;
 mod verify;

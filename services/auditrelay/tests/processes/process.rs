@@ -60,6 +60,11 @@ impl Running {
         Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
+    /// Starts it with the streams that it was given.
+    pub(crate) fn as_it_is(mut command: Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
     /// Starts it with its stdout to be read.
     pub(crate) fn piped(mut command: Command) -> Self {
         Self(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
@@ -68,6 +73,11 @@ impl Running {
     /// Starts it with both of its streams to be read.
     pub(crate) fn heard(mut command: Command) -> Self {
         Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Nobody will ever read its streams.
+    pub(crate) fn close(&mut self) {
+        drop((self.0.stdout.take(), self.0.stderr.take()));
     }
 
     /// The next line of its stdout.

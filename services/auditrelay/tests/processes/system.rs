@@ -24,10 +24,15 @@ impl Dev {
 
     /// The same on an address of its own, so that clients find it again.
     pub(crate) fn start_at(listen: &str, data: &Path) -> Self {
+        Self::start_with(listen, data, &[])
+    }
+
+    /// The same with further variables.
+    pub(crate) fn start_with(listen: &str, data: &Path, variables: &[(&str, &str)]) -> Self {
         let data = data.to_str().unwrap();
         let args = ["dev", "--output", "json", "--listen", listen, "--data", data];
         let mut command = process::command(&args);
-        command.env("AUDITRELAY_ADMIN_LISTEN", "127.0.0.1:0");
+        command.env("AUDITRELAY_ADMIN_LISTEN", "127.0.0.1:0").envs(variables.iter().copied());
         let mut process = Running::piped(command);
         let said = serde_json::from_str(&process.line()).unwrap();
         Self { process, said }

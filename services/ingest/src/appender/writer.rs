@@ -151,7 +151,7 @@ impl Writer {
         match self.append(line, &mut record, &mut load, end).instrument(span.clone()).await {
             Fate::Stored => {
                 self.shared.health.worked();
-                self.shared.telemetry.stored(events, bytes, began.elapsed());
+                span.in_scope(|| self.shared.telemetry.stored(events, bytes, began.elapsed()));
                 let now = self.shared.clock.now();
                 answer(load.stored(&record, &mut line.past.recent, now));
             }

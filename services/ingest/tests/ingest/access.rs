@@ -52,7 +52,7 @@ async fn a_token_works_as_soon_as_it_is_issued_and_not_long_after_it_is_revoked(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_and_a_problem_carry_the_trace_of_their_request() {
     // Fails where another test of this process has installed it already, which is as good.
-    let _ = auditrelay_runtime::telemetry::init("test", LogFormat::Json, "off");
+    let _ = auditrelay_runtime::telemetry::init("test", "one", LogFormat::Json, "off");
     let world = World::new().await;
     let instance = world.instance().await;
     let trace = "0af7651916cd43dd8448eb211c80319c";

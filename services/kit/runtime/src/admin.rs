@@ -1,4 +1,7 @@
-//! What the operator asks a process: does it live, is it ready, how does it do, what is it.
+//! What the operator asks a process: does it live, is it ready, how does it do, what is it; and
+//! what it is to log for a while.
+
+mod log;
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,17 +10,18 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY};
+use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::context::Context;
 use crate::lifecycle::Drain;
-use crate::{http as server, metrics};
+use crate::metrics::Exposition;
+use crate::{build, http as server};
 
-/// Listens on `listen` and answers `/live`, `/ready`, `/metrics` and `/version` until the hard
-/// stop: a process that drains is still observed. Returns the address that was bound.
+/// Listens on `listen` and answers `/live`, `/ready`, `/metrics`, `/version` and `/log-filter`
+/// until the hard stop: a process that drains is still observed. Returns the address that was bound.
 pub async fn serve(listen: SocketAddr, context: Context) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
@@ -36,6 +40,7 @@ pub fn router(context: Context) -> Router {
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/version", get(version))
+        .route("/log-filter", get(log::show).put(log::change).delete(log::revert))
         .with_state(context);
     server::layer(router, "admin")
 }
@@ -60,12 +65,20 @@ async fn ready(State(context): State<Context>) -> Response {
     fresh(StatusCode::SERVICE_UNAVAILABLE, body)
 }
 
-async fn metrics(State(context): State<Context>) -> Response {
-    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], context.metrics.encode()).into_response()
+async fn metrics(State(context): State<Context>, headers: HeaderMap) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let exposition = Exposition::accepted(accept);
+    let head =
+        [(CONTENT_TYPE, exposition.content_type()), (CACHE_CONTROL, "no-store"), (VARY, "accept")];
+    (head, context.metrics.expose(exposition)).into_response()
 }
 
 async fn version(State(context): State<Context>) -> Response {
-    let body = json!({ "version": env!("CARGO_PKG_VERSION"), "instance": context.instance });
+    let body = json!({
+        "version": build::VERSION,
+        "revision": build::REVISION,
+        "instance": context.instance,
+    });
     fresh(StatusCode::OK, body)
 }
 
@@ -106,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn metrics_and_version_are_answered() {
         let context = Context::new("one".to_owned());
-        assert!(get(&context, "/metrics").await.1.ends_with("# EOF\n"));
+        assert!(get(&context, "/metrics").await.1.contains("auditrelay_build_info{"));
         let (_, version) = get(&context, "/version").await;
         assert!(version.contains(r#""instance":"one""#), "{version}");
     }

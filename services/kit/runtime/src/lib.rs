@@ -9,6 +9,7 @@
 //! mistake or an answer; a first SIGTERM drains, a second one or the end of the grace ends.
 
 pub mod admin;
+pub mod build;
 pub mod clock;
 pub mod context;
 pub mod http;

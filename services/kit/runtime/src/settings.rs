@@ -7,6 +7,7 @@
 mod file;
 mod mistakes;
 mod nearest;
+mod shape;
 mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,8 @@ use std::time::Duration;
 use auditrelay_model::secret::Secret;
 
 pub use mistakes::{Mistake, Mistakes};
+pub use shape::Shape;
+pub(crate) use units::duration;
 
 const PREFIX: &str = "AUDITRELAY_";
 
@@ -28,6 +31,7 @@ pub struct Settings {
     /// By full name, only those with our prefix.
     env: BTreeMap<String, String>,
     asked: BTreeSet<String>,
+    shapes: BTreeMap<String, Shape>,
     sections: BTreeSet<String>,
     mistakes: Vec<Mistake>,
 }
@@ -43,32 +47,38 @@ impl Settings {
             .filter(|(name, value)| name.starts_with(PREFIX) && !is_service_link(name, value))
             .collect();
         let (asked, sections) = (BTreeSet::new(), BTreeSet::new());
-        Ok(Self { file, env, asked, sections, mistakes: Vec::new() })
+        let shapes = BTreeMap::new();
+        Ok(Self { file, env, asked, shapes, sections, mistakes: Vec::new() })
     }
 
     /// A text.
     pub fn text(&mut self, key: &str, default: &str) -> String {
-        self.optional(key).unwrap_or_else(|| default.to_owned())
+        self.is(key, "text", Some(default.to_owned()));
+        self.value(key).unwrap_or_else(|| default.to_owned())
     }
 
     /// A text that may be left out.
     pub fn optional(&mut self, key: &str) -> Option<String> {
+        self.is(key, "text", None);
         self.value(key)
     }
 
     /// Texts: an array in the file, separated by commas in the environment.
     pub fn list(&mut self, key: &str) -> Vec<String> {
+        self.is(key, "list", None);
         let text = self.value(key).unwrap_or_default();
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
     /// Anything that can be parsed; `what` says what it must be: "a socket address".
     pub fn parse<T: FromStr>(&mut self, key: &str, default: T, what: &str) -> T {
+        self.is(key, what, None);
         self.read(key, default, |text| text.parse().map_err(|_| format!("must be {what}")))
     }
 
     /// A whole number within `range`.
     pub fn number(&mut self, key: &str, default: u64, range: RangeInclusive<u64>) -> u64 {
+        self.is_between(key, "number", &default, &range, u64::to_string);
         self.read(key, default, |text| units::number(text, &range))
     }
 
@@ -79,16 +89,19 @@ impl Settings {
         default: Duration,
         range: RangeInclusive<Duration>,
     ) -> Duration {
+        self.is_between(key, "duration", &default, &range, |value| units::show(*value));
         self.read(key, default, |text| units::duration(text, &range))
     }
 
     /// A number of bytes within `range`: `512`, `256KiB`, `1MB` (10⁶), `8GiB`.
     pub fn size(&mut self, key: &str, default: u64, range: RangeInclusive<u64>) -> u64 {
+        self.is_between(key, "size", &default, &range, |value| units::show_size(*value));
         self.read(key, default, |text| units::size(text, &range))
     }
 
     /// `true` or `false`.
     pub fn flag(&mut self, key: &str, default: bool) -> bool {
+        self.is(key, "true or false", Some(default.to_string()));
         self.read(key, default, |text| text.parse().map_err(|_| "must be true or false".to_owned()))
     }
 
@@ -96,6 +109,7 @@ impl Settings {
     /// newline at its end is not part of it).
     pub fn secret(&mut self, key: &str) -> Option<Secret> {
         let path_key = format!("{key}_file");
+        self.is(key, "secret", None);
         let (value, path) = (self.value(key), self.value(&path_key));
         match (value, path) {
             (None, None) => None,

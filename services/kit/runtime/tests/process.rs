@@ -126,9 +126,9 @@ async fn be_traced() {
     if !is_process() {
         return;
     }
-    assert!(matches!(init("x", LogFormat::Json, "verbose"), Err(TelemetryError::Filter(_))));
-    let guard = init("auditrelay-test", LogFormat::Json, "info").unwrap();
-    let again = init("auditrelay-test", LogFormat::Json, "info");
+    assert!(matches!(init("x", "one", LogFormat::Json, "verbose"), Err(TelemetryError::Filter(_))));
+    let guard = init("test", "one", LogFormat::Json, "info").unwrap();
+    let again = init("test", "one", LogFormat::Json, "info");
     assert!(matches!(again, Err(TelemetryError::AlreadyInstalled)));
     let span = tracing::info_span!(
         target: "auditrelay_test",

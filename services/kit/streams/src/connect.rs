@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::address;
 use crate::error::ReadError;
+use crate::health::Health;
 use crate::topology::StreamName;
 
 /// The oldest JetStream API that obeys everything we ask for (nats-server 2.14); older servers do
@@ -38,6 +39,16 @@ pub struct NatsSettings {
     pub credentials: Option<PathBuf>,
     /// Name of the connection, for the broker's own lists.
     pub name: String,
+}
+
+/// How the broker is known and how it knows us, where its certificate is not one of the system's
+/// authorities. An address that begins with `tls://` needs nothing of this.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificate authorities (PEM) beside the system's.
+    pub authorities: Option<PathBuf>,
+    /// Our certificate and its key (PEM).
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// Whether [`NatsSettings::url`] may be this.
@@ -103,14 +114,22 @@ pub struct Streams {
     pub(crate) context: jetstream::Context,
     /// Counts (re)connections: a reader of an older one may have missed what was sent to it.
     pub(crate) connections: Arc<watch::Sender<u64>>,
+    pub(crate) health: Arc<Health>,
 }
 
 /// Connects and checks that the broker is new enough. Later losses of the connection are mended in
 /// the background, for ever.
 pub async fn connect(settings: &NatsSettings) -> Result<Streams, ConnectError> {
+    connect_with(settings, &Tls::default()).await
+}
+
+/// Connects as [`connect`] does, with certificates of one's own.
+pub async fn connect_with(settings: &NatsSettings, tls: &Tls) -> Result<Streams, ConnectError> {
     let url = address::shown(&settings.url);
     let connections = Arc::new(watch::Sender::new(0));
-    let client = dial(settings, Arc::clone(&connections)).await?;
+    let health = Arc::new(Health::default());
+    let options = options(settings, tls, Arc::clone(&connections), Arc::clone(&health));
+    let client = dial(settings, options).await?;
     let context = ContextBuilder::new()
         .timeout(REQUEST_TIMEOUT)
         .ack_timeout(REQUEST_TIMEOUT)
@@ -128,16 +147,15 @@ pub async fn connect(settings: &NatsSettings) -> Result<Streams, ConnectError> {
         return Err(ConnectError::TooOld { url, version });
     }
     tracing::info!(%url, version, "connected to the broker");
-    Ok(Streams { context, connections })
+    Ok(Streams { context, connections, health })
 }
 
-async fn dial(
+fn options(
     settings: &NatsSettings,
+    tls: &Tls,
     connections: Arc<watch::Sender<u64>>,
-) -> Result<Client, ConnectError> {
-    let url = address::shown(&settings.url);
-    let addresses = address::addresses(&settings.url)
-        .map_err(|source| ConnectError::Address { url: url.clone(), source })?;
+    health: Arc<Health>,
+) -> ConnectOptions {
     let mut options = ConnectOptions::new()
         .name(&settings.name)
         .connection_timeout(REQUEST_TIMEOUT)
@@ -146,9 +164,25 @@ async fn dial(
         .max_reconnects(None)
         .reconnect_delay_callback(reconnect_delay)
         .event_callback(move |event| {
-            note(&event, &connections);
+            note(&event, &connections, &health);
             std::future::ready(())
         });
+    if let Some(authorities) = &tls.authorities {
+        options = options.add_root_certificates(authorities.clone()).require_tls(true);
+    }
+    if let Some((certificate, key)) = &tls.identity {
+        options = options.add_client_certificate(certificate.clone(), key.clone());
+    }
+    options
+}
+
+async fn dial(
+    settings: &NatsSettings,
+    mut options: ConnectOptions,
+) -> Result<Client, ConnectError> {
+    let url = address::shown(&settings.url);
+    let addresses = address::addresses(&settings.url)
+        .map_err(|source| ConnectError::Address { url: url.clone(), source })?;
     if let Some((user, password)) = address::user(&addresses) {
         options = options.user_and_password(user, password);
     }
@@ -166,7 +200,7 @@ fn reconnect_delay(attempts: usize) -> Duration {
     Duration::from_millis((attempts as u64).saturating_sub(1).saturating_mul(100).min(1_000))
 }
 
-fn note(event: &Event, connections: &watch::Sender<u64>) {
+fn note(event: &Event, connections: &watch::Sender<u64>, health: &Health) {
     match event {
         Event::Connected => {
             let again = *connections.borrow() > 0;
@@ -181,7 +215,10 @@ fn note(event: &Event, connections: &watch::Sender<u64>) {
             // Whoever reads starts over from what is acknowledged.
             connections.send_modify(|count| *count += 1);
         }
-        Event::ServerError(error) => tracing::error!(%error, "the broker refused something"),
+        Event::ServerError(error) => {
+            tracing::error!(%error, "the broker refused something");
+            health.is_refused(&error.to_string());
+        }
         other => tracing::debug!(event = %other, "broker event"),
     }
 }

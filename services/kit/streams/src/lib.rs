@@ -22,6 +22,7 @@ mod error;
 mod fold;
 mod follow;
 mod header;
+mod health;
 mod lease;
 mod pages;
 mod projection;
@@ -39,10 +40,12 @@ pub use bundle::{BUNDLE_RECORDS_MAX, Bundled, Link};
 pub use chain_end::{ChainEnd, LastLink};
 pub use command::{QuarantineReply, ReplayAction, ReplayCommand, ReplayReply, TestReply};
 pub use connect::{
-    CLIENT_LOG, ConnectError, NatsSettings, SERVER_VERSION_MIN, Streams, connect, is_address,
+    CLIENT_LOG, ConnectError, NatsSettings, SERVER_VERSION_MIN, Streams, Tls, connect,
+    connect_with, is_address,
 };
 pub use error::{AppendError, ReadError};
 pub use fold::{ConfigFold, DeliveryFold, Fold, ReplayFold};
+pub use health::{Followed, Look};
 pub use lease::{LEASE_TTL, Lease};
 pub use pages::{Backwards, Fetched};
 pub use projection::{ExecuteError, Executed, Projection, Versioned};

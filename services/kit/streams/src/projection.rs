@@ -111,6 +111,7 @@ impl<F: Fold> Projection<F> {
             states: RwLock::new(HashMap::new()),
             applied: watch::Sender::new(0),
         });
+        streams.health.follows(F::STREAM, shared.applied.subscribe());
         let follower = Follower { streams: streams.clone(), shared: Arc::clone(&shared) };
         tasks.spawn(follower.run(stop.clone()));
         Self { streams: streams.clone(), shared }

@@ -9,6 +9,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use http::HeaderValue;
+use http::header::USER_AGENT;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, field};
 
@@ -48,15 +49,19 @@ async fn around(State(service): State<&'static str>, mut request: Request, next:
     span.record("http.response.status_code", status.as_u16());
     if status.is_server_error() {
         span.record("otel.status_code", "ERROR");
+        span.record("error.type", status.as_str());
     }
     let took = started.elapsed();
-    observe(service, method, route, status, took);
-    span.in_scope(|| tracing::debug!(took_us = micros(took), "request answered"));
+    span.in_scope(|| {
+        observe(service, method, route, status, took);
+        tracing::debug!(took_us = micros(took), "request answered");
+    });
     response
 }
 
 /// Only the path: a query may carry what must not be logged.
 fn request_span(request: &Request, method: &'static str, route: &str) -> Span {
+    let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
     let span = tracing::info_span!(
         "request",
         otel.name = format_args!("{method} {route}"),
@@ -65,7 +70,10 @@ fn request_span(request: &Request, method: &'static str, route: &str) -> Span {
         http.request.method = method,
         http.route = route,
         http.response.status_code = field::Empty,
+        error.type = field::Empty,
         url.path = request.uri().path(),
+        url.scheme = "http",
+        user_agent.original = agent,
         trace_id = field::Empty,
     );
     let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());

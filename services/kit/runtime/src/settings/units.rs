@@ -10,7 +10,7 @@ pub(super) fn number(text: &str, range: &RangeInclusive<u64>) -> Result<u64, Str
 }
 
 /// A duration with its unit.
-pub(super) fn duration(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
     let wrong = || "must be a duration with its unit: 250ms, 5s, 10m, 24h or 7d".to_owned();
     let (count, unit) = split(text).ok_or_else(wrong)?;
     let millis = match unit {
@@ -63,7 +63,17 @@ fn within<T: PartialOrd>(
 }
 
 /// In the largest unit that gives a whole number.
-fn show(duration: Duration) -> String {
+pub(super) fn show_size(bytes: u64) -> String {
+    let units =
+        [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("MB", 1_000_000)];
+    units
+        .into_iter()
+        .find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit))
+        .map_or_else(|| bytes.to_string(), |(name, unit)| format!("{}{name}", bytes / unit))
+}
+
+/// In the largest unit that gives a whole number.
+pub(super) fn show(duration: Duration) -> String {
     let millis = duration.as_millis();
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
     units

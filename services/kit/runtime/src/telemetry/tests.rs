@@ -6,7 +6,7 @@ use super::*;
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 fn with_tracer(test: impl FnOnce()) {
-    let (provider, _) = provider::provider("test");
+    let (provider, _) = provider::provider("test", "one");
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), test);
 }

@@ -1,8 +1,8 @@
 //! W3C trace context in and out of spans.
 
-use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -19,6 +19,12 @@ pub fn trace_id() -> Option<String> {
     current().map(|context| context.trace_id().to_string())
 }
 
+/// The trace id of the current span, if the trace is one that is kept.
+pub fn sampled_trace_id() -> Option<String> {
+    let context = current()?;
+    context.is_sampled().then(|| context.trace_id().to_string())
+}
+
 /// Makes `span` a child of the span that `traceparent` names; call it before the span is entered.
 /// Text that names none is ignored.
 pub fn continue_trace(span: &Span, traceparent: &str) {
@@ -32,6 +38,14 @@ pub fn continue_trace(span: &Span, traceparent: &str) {
 pub fn link(span: &Span, traceparent: &str) {
     if let Some(context) = parse(traceparent) {
         span.add_link(context);
+    }
+}
+
+/// Links `span` to the span that `traceparent` names as to that of the message `id`; text that
+/// names none is ignored.
+pub fn link_message(span: &Span, traceparent: &str, id: String) {
+    if let Some(context) = parse(traceparent) {
+        span.add_link_with_attributes(context, vec![KeyValue::new("messaging.message.id", id)]);
     }
 }
 

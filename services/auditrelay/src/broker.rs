@@ -1,0 +1,90 @@
+//! Looks at the broker for as long as a service runs: what operators want to see of it, and
+//! whether it still lets the service do its work.
+
+use std::time::Duration;
+
+use auditrelay_runtime::context::Context;
+use auditrelay_runtime::metrics::Metrics;
+use auditrelay_streams::{Look, Streams};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+
+/// How often.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// What is seen of the broker.
+#[derive(Debug)]
+struct Watch {
+    connected: Gauge,
+    round_trip: Histogram,
+    unanswered: Counter,
+    stored_bytes: Gauge,
+    stored_bytes_max: Gauge,
+    lag: Family<[(&'static str, &'static str); 1], Gauge>,
+}
+
+/// Looks until the hard stop: a service that drains still needs the broker.
+pub(crate) fn watch(streams: Streams, context: &Context) {
+    let watch = Watch::new(&context.metrics);
+    let readiness = context.readiness.clone();
+    let stop = context.drain.soft.clone();
+    context.drain.spawn("broker watch", async move {
+        loop {
+            watch.connected.set(i64::from(streams.is_connected()));
+            match streams.look().await {
+                Ok(look) => watch.saw(&look),
+                Err(error) => {
+                    watch.unanswered.inc();
+                    tracing::debug!(%error, "the broker could not be looked at");
+                }
+            }
+            let refused = streams.refused();
+            let refused = refused.map(|what| format!("the broker refuses what is needed: {what}"));
+            readiness.set("nats", refused.map_or(Ok(()), Err));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(INTERVAL) => {}
+            }
+        }
+    });
+}
+
+impl Watch {
+    fn new(metrics: &Metrics) -> Self {
+        let watch = Self {
+            connected: Gauge::default(),
+            round_trip: Histogram::new(exponential_buckets(0.000_25, 2.0, 15)),
+            unanswered: Counter::default(),
+            stored_bytes: Gauge::default(),
+            stored_bytes_max: Gauge::default(),
+            lag: Family::default(),
+        };
+        let add = metrics;
+        let help = "Whether there is a connection to the broker";
+        add.register("broker_connected", help, watch.connected.clone());
+        let help = "Time from a question to the broker to its answer";
+        add.register("broker_round_trip_seconds", help, watch.round_trip.clone());
+        let help = "Questions to the broker that were not answered in time";
+        add.register("broker_unanswered", help, watch.unanswered.clone());
+        let help = "Bytes that all streams take at the broker";
+        add.register("broker_stored_bytes", help, watch.stored_bytes.clone());
+        let help = "Bytes that the broker lets the account store, -1 for no limit";
+        add.register("broker_stored_bytes_max", help, watch.stored_bytes_max.clone());
+        let help = "Messages of a stream that this process has not applied yet";
+        add.register("projection_lag_messages", help, watch.lag.clone());
+        watch
+    }
+
+    fn saw(&self, look: &Look) {
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.round_trip.observe(look.round_trip.as_secs_f64());
+        self.stored_bytes.set(number(look.stored_bytes));
+        self.stored_bytes_max.set(look.stored_bytes_max.map_or(-1, number));
+        for followed in &look.followed {
+            let label = [("stream", followed.stream.as_str())];
+            self.lag.get_or_create(&label).set(number(followed.lag));
+        }
+    }
+}
