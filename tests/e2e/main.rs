@@ -8,6 +8,7 @@ mod bad_input;
 mod delivery;
 mod ledger;
 mod permissions;
+mod quarantine;
 mod recovery;
 mod replay;
 mod restart;
