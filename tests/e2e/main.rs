@@ -11,6 +11,7 @@ mod cluster;
 mod delivery;
 mod ledger;
 mod permissions;
+mod quarantine;
 mod recovery;
 mod replay;
 mod restart;
