@@ -104,14 +104,20 @@ impl Streams {
     ) -> Result<Vec<(u64, DeliveryEvent)>, ReadError> {
         let subject = subject::delivery(scope, lane);
         let found = self.back(StreamName::Delivery, &subject, way).await?;
-        found
-            .iter()
-            .map(|message| {
-                let event = codec::delivery::decode(&message.payload)
-                    .map_err(|error| ReadError::Corrupt(error.to_string()))?;
-                Ok((sequence(message)?, event))
-            })
-            .collect()
+        found.iter().map(delivery).collect()
+    }
+
+    /// The facts of all lanes of a scope from a sequence on, a few megabytes of them, each with its
+    /// sequence; and whether more follow.
+    pub async fn deliveries_from(
+        &self,
+        scope: Scope,
+        from: u64,
+    ) -> Result<(Vec<(u64, DeliveryEvent)>, bool), ReadError> {
+        let subject = subject::deliveries(scope);
+        let stretch = self.stretch(StreamName::Delivery, &subject, from, MESSAGES_MAX).await?;
+        let facts = stretch.messages.iter().map(delivery).collect::<Result<_, _>>()?;
+        Ok((facts, stretch.more))
     }
 
     /// Goes one part of the way back; a part that holds too much for one answer is taken smaller.
@@ -201,6 +207,12 @@ pub(crate) fn sequence(message: &async_nats::Message) -> Result<u64, ReadError> 
     headers
         .and_then(|headers| header::text(headers, "Nats-Sequence")?.parse().ok())
         .ok_or_else(|| ReadError::Corrupt("a direct get without its headers".to_owned()))
+}
+
+fn delivery(message: &async_nats::Message) -> Result<(u64, DeliveryEvent), ReadError> {
+    let event = codec::delivery::decode(&message.payload)
+        .map_err(|error| ReadError::Corrupt(error.to_string()))?;
+    Ok((sequence(message)?, event))
 }
 
 fn fetched(message: async_nats::Message) -> Result<Fetched, ReadError> {

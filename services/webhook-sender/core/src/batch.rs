@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use auditrelay_model::event::{AuditEvent, Detail};
+use auditrelay_model::event::AuditEvent;
 use auditrelay_model::id::BatchId;
 use auditrelay_model::record::{Place, Position, Record};
 
@@ -63,23 +63,8 @@ impl Batch {
 
 /// About as many bytes as an event's line takes; the exact size is known once it is written.
 pub fn weight(event: &AuditEvent) -> usize {
-    let detail = match &event.detail {
-        Detail::Authentication(_) => 0,
-        Detail::Authorization(a) => a.service.len() + a.resource.len() + a.action.len(),
-        Detail::Access(a) => a.method.len() + a.query.len(),
-    };
-    LINE_OVERHEAD
-        + event.principal_id.len()
-        + event.principal_name.len()
-        + event.actor_id.len()
-        + event.uri.len()
-        + event.user_agent.len()
-        + event.trace_id.len()
-        + detail
+    event.weight()
 }
-
-/// Names of fields, id, times, ids of organization and portal, signature.
-const LINE_OVERHEAD: usize = 700;
 
 /// Chooses how much the next batch takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
