@@ -10,5 +10,6 @@ mod ledger;
 mod permissions;
 mod recovery;
 mod replay;
+mod replay_jobs;
 mod restart;
 mod shutdown;

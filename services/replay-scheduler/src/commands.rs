@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auditrelay_model::delivery::Lane;
-use auditrelay_model::replay::Terms;
+use auditrelay_model::replay::{Progress, Terms};
 use auditrelay_model::{Scope, Window};
-use auditrelay_replay_scheduler_core::react::progress_of;
 use auditrelay_replay_scheduler_core::{Action, Command, Denial};
 use auditrelay_runtime::lifecycle::Drain;
 use auditrelay_runtime::telemetry::continue_trace;
@@ -146,7 +145,7 @@ impl Scheduler {
             ReplayAction::Resume => Action::Resume,
             ReplayAction::Cancel { reason } => {
                 let lane = self.delivery.get(&(command.scope, Lane::Replay(command.job)));
-                Action::Cancel { reason: reason.clone(), progress: progress_of(&lane.state) }
+                Action::Cancel { reason: reason.clone(), progress: Progress::of(&lane.state) }
             }
             ReplayAction::Estimate { .. } => return Ok(0),
         };

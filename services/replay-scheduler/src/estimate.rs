@@ -39,9 +39,8 @@ impl Scheduler {
         let jobs = self.replay.get(&order.scope).state;
         let measured = measured_rate(&jobs);
         let Tally { events, batches, .. } = counted.tally;
-        let rate = measured.unwrap_or_else(|| {
-            REQUESTS_PER_SECOND * real(events.max(1)) / real(batches.max(1))
-        });
+        let rate = measured
+            .unwrap_or_else(|| REQUESTS_PER_SECOND * real(events.max(1)) / real(batches.max(1)));
         Ok(Estimate {
             tally: counted.tally,
             exact: counted.exact,

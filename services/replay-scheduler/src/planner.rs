@@ -52,22 +52,15 @@ impl Scheduler {
         if let (true, Some(last), Some(before)) =
             (order.terms.unacknowledged_only, last, plan.before)
         {
-            let last = Position {
-                epoch: last.epoch,
-                number: last.last_number,
-                sequence: last.sequence,
-            };
+            let last =
+                Position { epoch: last.epoch, number: last.last_number, sequence: last.sequence };
             plan.numbers = self.unacknowledged(order, before, last).await?.map(Into::into);
         }
         Ok(plan)
     }
 
     /// The first record of the stretch that is not done already.
-    async fn first(
-        &self,
-        order: &Order,
-        newest: &StoredRecord,
-    ) -> Result<Option<Edge>, ReadError> {
+    async fn first(&self, order: &Order, newest: &StoredRecord) -> Result<Option<Edge>, ReadError> {
         let begins = self.settings.reach.begins(order.window);
         let first = self.streams.first_record_at(order.scope, begins).await?;
         let Some(first) = first else {
@@ -111,19 +104,16 @@ impl Scheduler {
     ) -> Result<Option<Vec<Stretch>>, ReadError> {
         let Some(destination) = self.destination(order).await? else { return Ok(None) };
         let mut acknowledged = Acknowledged::by(destination);
-        let (mut from, mut looked) = (1, 0);
-        while looked < FACTS_MAX {
-            let (facts, more) = self.streams.deliveries_from(order.scope, from).await?;
+        let (mut from, mut looked) = (Some(1), 0);
+        while let Some(next) = from.filter(|_| looked < FACTS_MAX) {
+            let (facts, read_to) = self.streams.deliveries_from(order.scope, next).await?;
             looked += facts.len();
-            for (sequence, event) in facts {
-                from = sequence + 1;
+            for (_, event) in facts {
                 if let DeliveryFact::Attempt(attempt) = &event.fact {
                     acknowledged.note(attempt);
                 }
             }
-            if !more {
-                break;
-            }
+            from = read_to.map(|read_to| read_to + 1);
         }
         Ok(Some(acknowledged.missing(before, last)))
     }

@@ -43,7 +43,11 @@ impl Telemetry {
             swept: Counter::default(),
         };
         let Self { jobs, events, transitions, commands, troubles, swept } = telemetry.clone();
-        metrics.register("replay_jobs", "Replay jobs by state: the newest of each log, and those behind it", jobs);
+        metrics.register(
+            "replay_jobs",
+            "Replay jobs by state: the newest of each log, and those behind it",
+            jobs,
+        );
         metrics.register("replay_events", "Events of replay jobs by outcome", events);
         metrics.register("replay_transitions", "Facts about replay jobs", transitions);
         metrics.register("replay_commands", "Commands by answer", commands);
@@ -124,9 +128,10 @@ impl Telemetry {
     pub(crate) fn count_jobs<'a>(&self, all: impl Iterator<Item = &'a Jobs>) {
         let mut counts: BTreeMap<_, i64> = STATES.iter().map(|state| (*state, 0)).collect();
         for jobs in all {
-            let newest = jobs.newest.as_ref().map(|job| {
-                if job.paused.is_some() { "paused" } else { job.state_name() }
-            });
+            let newest = jobs
+                .newest
+                .as_ref()
+                .map(|job| if job.paused.is_some() { "paused" } else { job.state_name() });
             let waiting = jobs.waiting.iter().map(|_| "queued");
             waiting.chain(newest).for_each(|state| *counts.entry(state).or_default() += 1);
         }

@@ -94,6 +94,9 @@ pub struct Tally {
     /// Requests, when each takes as much as it may.
     #[prost(uint64, tag = "3")]
     pub batches: u64,
+    /// About what the bodies take before compression.
+    #[prost(uint64, tag = "4")]
+    pub body_bytes: u64,
 }
 /// The request is recorded: unconfigured, accepted, pending, completed or failed → accepted.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

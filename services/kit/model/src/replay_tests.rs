@@ -4,8 +4,7 @@ use crate::scope::Scope;
 use uuid::Uuid;
 
 const WINDOW: Window = Window::stored(Timestamp::from_nanos(0), Timestamp::from_nanos(9));
-const PLAN: Plan =
-    Plan { from_sequence: 1, until_sequence: 5, estimated_events: 7, ..Plan::EMPTY };
+const PLAN: Plan = Plan { from_sequence: 1, until_sequence: 5, estimated_events: 7, ..Plan::EMPTY };
 
 fn event(job: u128, fact: ReplayFact) -> ReplayEvent {
     ReplayEvent {
@@ -38,9 +37,9 @@ fn facts() -> Vec<ReplayFact> {
 }
 
 fn fold(facts: &[ReplayFact]) -> Jobs {
-    facts.iter().fold(Jobs::default(), |state, fact| {
-        evolve(state, &event(1, fact.clone())).unwrap()
-    })
+    facts
+        .iter()
+        .fold(Jobs::default(), |state, fact| evolve(state, &event(1, fact.clone())).unwrap())
 }
 
 #[test]
@@ -106,9 +105,9 @@ fn a_pause_can_begin_and_end_once_and_its_length_is_known() {
     let started = ReplayFact::Started { holder: "a".to_owned() };
     let plan = ReplayFact::Scheduled(PLAN);
     let fold = |facts: &[(i64, &ReplayFact)]| {
-        facts.iter().fold(Jobs::default(), |jobs, (second, fact)| {
-            evolve(jobs, &at(*second, fact)).unwrap()
-        })
+        facts
+            .iter()
+            .fold(Jobs::default(), |jobs, (second, fact)| evolve(jobs, &at(*second, fact)).unwrap())
     };
     let way = [(0, &accepted(false)), (1, &plan), (10, &started), (20, &pause)];
     let paused = fold(&way);
@@ -130,9 +129,8 @@ fn a_pause_can_begin_and_end_once_and_its_length_is_known() {
 #[test]
 fn jobs_that_wait_come_one_after_the_other() {
     let end = facts()[7].clone();
-    let queued = (2..=4).fold(fold(&facts()[..1]), |jobs, job| {
-        evolve(jobs, &event(job, accepted(true))).unwrap()
-    });
+    let queued = (2..=4)
+        .fold(fold(&facts()[..1]), |jobs, job| evolve(jobs, &event(job, accepted(true))).unwrap());
     let id = |job| JobId::from_uuid(Uuid::from_u128(job));
     let ids = |jobs: &[Job]| jobs.iter().map(|job| job.id).collect::<Vec<_>>();
     assert_eq!(ids(&queued.waiting), [id(2), id(3), id(4)]);
@@ -167,9 +165,7 @@ fn a_history_never_grows_beyond_its_bounds() {
 
 #[test]
 fn every_failure_names_who_can_act() {
-    let acts = |code: &str| {
-        Failure { code: code.to_owned(), reason: String::new() }.actor().name()
-    };
+    let acts = |code: &str| Failure { code: code.to_owned(), reason: String::new() }.actor().name();
     assert_eq!([acts("receiver"), acts("disabled")], ["organization"; 2]);
     assert_eq!([acts("gap"), acts("corrupt")], ["operator"; 2]);
     assert_eq!(acts("expired"), "nobody");

@@ -1,5 +1,7 @@
 //! The commands that need an answer.
 
+use std::time::Duration;
+
 use auditrelay_model::id::JobId;
 use auditrelay_model::quarantine::{QuarantineCommand, Released};
 use auditrelay_model::replay::{Tally, Terms};

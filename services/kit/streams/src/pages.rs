@@ -108,16 +108,18 @@ impl Streams {
     }
 
     /// The facts of all lanes of a scope from a sequence on, a few megabytes of them, each with its
-    /// sequence; and whether more follow.
+    /// sequence; and behind which sequence more follow, if more do.
     pub async fn deliveries_from(
         &self,
         scope: Scope,
         from: u64,
-    ) -> Result<(Vec<(u64, DeliveryEvent)>, bool), ReadError> {
+    ) -> Result<(Vec<(u64, DeliveryEvent)>, Option<u64>), ReadError> {
         let subject = subject::deliveries(scope);
         let stretch = self.stretch(StreamName::Delivery, &subject, from, MESSAGES_MAX).await?;
-        let facts = stretch.messages.iter().map(delivery).collect::<Result<_, _>>()?;
-        Ok((facts, stretch.more))
+        let of_lanes = stretch.messages.iter().filter(|message| is_of_lane(message));
+        let facts = of_lanes.map(delivery).collect::<Result<_, _>>()?;
+        let read_to = stretch.messages.last().map(sequence).transpose()?;
+        Ok((facts, read_to.filter(|_| stretch.more)))
     }
 
     /// Goes one part of the way back; a part that holds too much for one answer is taken smaller.
@@ -207,6 +209,12 @@ pub(crate) fn sequence(message: &async_nats::Message) -> Result<u64, ReadError> 
     headers
         .and_then(|headers| header::text(headers, "Nats-Sequence")?.parse().ok())
         .ok_or_else(|| ReadError::Corrupt("a direct get without its headers".to_owned()))
+}
+
+fn is_of_lane(message: &async_nats::Message) -> bool {
+    let headers = message.headers.as_ref();
+    let subject = headers.and_then(|headers| header::text(headers, "Nats-Subject"));
+    subject.is_some_and(subject::is_lane)
 }
 
 fn delivery(message: &async_nats::Message) -> Result<(u64, DeliveryEvent), ReadError> {

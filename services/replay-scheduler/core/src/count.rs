@@ -46,7 +46,8 @@ impl Counter {
         stored_bytes: impl Fn(&AuditEvent) -> usize,
     ) {
         for (event, number) in events.iter().zip(first_number..) {
-            let is_done = self.before.is_some_and(|done| (epoch, number) <= (done.epoch, done.number));
+            let is_done =
+                self.before.is_some_and(|done| (epoch, number) <= (done.epoch, done.number));
             if !is_done && self.selection.admits(epoch, number, event) {
                 self.add(stored_bytes(event) as u64, event.weight() as u64);
             }
@@ -54,8 +55,8 @@ impl Counter {
     }
 
     fn add(&mut self, stored_bytes: u64, body_bytes: u64) {
-        let fits = self.open.events < self.caps.events
-            && self.open.bytes + body_bytes <= self.caps.bytes;
+        let fits =
+            self.open.events < self.caps.events && self.open.bytes + body_bytes <= self.caps.bytes;
         if self.tally.batches == 0 || !fits {
             self.tally.batches += 1;
             self.open = BatchCaps { events: 0, bytes: 0 };

@@ -12,8 +12,7 @@ use crate::command::{Action, Command, Decided, Denial};
 pub fn decide(state: &Jobs, command: &Command) -> Result<Vec<Decided>, Denial> {
     let Command { job: id, action } = command;
     if let Action::Configure { window, terms, snapshot_sequence, may_wait } = action {
-        let wish =
-            Wish { window: *window, terms, snapshot_sequence: *snapshot_sequence, job: *id };
+        let wish = Wish { window: *window, terms, snapshot_sequence: *snapshot_sequence, job: *id };
         return if *may_wait { line_up(state, &wish) } else { configure(state, &wish) };
     }
     let facts = match state.newest.as_ref().filter(|job| job.id == *id) {

@@ -8,8 +8,7 @@ use super::*;
 
 const WINDOW: Window = Window::stored(Timestamp::from_nanos(0), Timestamp::from_nanos(9));
 const OTHER_WINDOW: Window = Window::stored(Timestamp::from_nanos(0), Timestamp::from_nanos(8));
-const PLAN: Plan =
-    Plan { from_sequence: 1, until_sequence: 5, estimated_events: 7, ..Plan::EMPTY };
+const PLAN: Plan = Plan { from_sequence: 1, until_sequence: 5, estimated_events: 7, ..Plan::EMPTY };
 
 fn id(job: u128) -> JobId {
     JobId::from_uuid(Uuid::from_u128(job))

@@ -119,21 +119,6 @@ pub fn react(job: &Job, seen: &Seen<'_>, pace: &Pace) -> Next {
     action.map_or(Next::Wait, |action| Next::Do(Command { job: job.id, action }))
 }
 
-/// A lane's counts in a job's words.
-pub fn progress_of(lane: &LaneState) -> Progress {
-    Progress {
-        events_sent: lane.totals.events_delivered,
-        events_skipped: lane.totals.events_passed,
-        events_quarantined: lane.totals.events_quarantined,
-        events_expired: lane.totals.events_expired,
-        bytes_sent: lane.totals.bytes_delivered,
-        requests: lane.totals.requests,
-        sequence: lane.cursor.map_or(0, |cursor| cursor.sequence),
-        cursor: lane.cursor,
-        sent: lane.sent,
-    }
-}
-
 fn accepted(job: &Job, seen: &Seen<'_>) -> Next {
     match unsendable(seen.webhook) {
         Some(failure) => Next::Do(Command { job: job.id, action: fail(failure, seen) }),
@@ -155,7 +140,7 @@ fn running(plan: &Plan, seen: &Seen<'_>) -> Option<Action> {
     if !is_done(plan, &lane) {
         return None;
     }
-    let progress = progress_of(lane.state);
+    let progress = Progress::of(lane.state);
     if progress.events_expired == 0 {
         return Some(Action::Complete(progress));
     }
@@ -165,7 +150,7 @@ fn running(plan: &Plan, seen: &Seen<'_>) -> Option<Action> {
 /// The place alone proves nothing: a batch may end inside the last record, and a lane that lost
 /// its way could come to the end without having seen everything before it.
 fn is_done(plan: &Plan, lane: &LaneSeen<'_>) -> bool {
-    is_at_end(plan, lane) && progress_of(lane.state).accounted() >= plan.estimated_events
+    is_at_end(plan, lane) && Progress::of(lane.state).accounted() >= plan.estimated_events
 }
 
 fn is_at_end(plan: &Plan, lane: &LaneSeen<'_>) -> bool {
@@ -240,7 +225,7 @@ fn standing(job: &Job, plan: &Plan, seen: &Seen<'_>, pace: &Pace) -> Option<Acti
 
 /// How far the job is, if that has not changed for a while.
 fn still(job: &Job, seen: &Seen<'_>, pace: &Pace) -> Option<Progress> {
-    let progress = seen.lane.map(|lane| progress_of(lane.state)).unwrap_or_default();
+    let progress = seen.lane.map(|lane| Progress::of(lane.state)).unwrap_or_default();
     let waited = seen.now.since(job.updated_at) > pace.grace;
     (waited && progress == job.progress()).then_some(progress)
 }
@@ -264,7 +249,7 @@ fn advanced(
     seen: &Seen<'_>,
     pace: &Pace,
 ) -> Option<Action> {
-    let progress = progress_of(seen.lane?.state);
+    let progress = Progress::of(seen.lane?.state);
     let waited = seen.now.since(job.updated_at);
     let due = waited >= pace.min_interval && is_a_percent(plan, known, progress);
     let seldom = pace.max_interval.max(seen.now.since(job.accepted_at) / FACTS_A_DOUBLING);
@@ -278,7 +263,7 @@ fn is_a_percent(plan: &Plan, known: Progress, news: Progress) -> bool {
 }
 
 fn fail(failure: Failure, seen: &Seen<'_>) -> Action {
-    let progress = seen.lane.map(|lane| progress_of(lane.state)).unwrap_or_default();
+    let progress = seen.lane.map(|lane| Progress::of(lane.state)).unwrap_or_default();
     Action::Fail { failure, progress }
 }
 

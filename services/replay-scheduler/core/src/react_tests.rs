@@ -87,7 +87,7 @@ fn an_accepted_job_is_planned_unless_nothing_can_be_sent() {
 fn a_paused_job_waits_whatever_its_webhook_is_but_not_for_what_is_gone() {
     let pause = Pause { since: START, actor: "a".to_owned(), reason: String::new() };
     let state = lane(10, 4, 9);
-    for job in [job(Phase::Pending(PLAN)), running(progress_of(&state))] {
+    for job in [job(Phase::Pending(PLAN)), running(Progress::of(&state))] {
         let job = Job { paused: Some(pause.clone()), ..job };
         let lane = matches!(job.phase, Phase::Running { .. }).then_some(&state);
         let off = Seen { webhook: WebhookState::Disabled, ..seen(lane, 9_999) };
@@ -96,7 +96,7 @@ fn a_paused_job_waits_whatever_its_webhook_is_but_not_for_what_is_gone() {
         assert_eq!(failed_with(&job, &gone).as_deref(), Some("expired"));
     }
     // What its sender had in hand still counts.
-    let job = Job { paused: Some(pause), ..running(progress_of(&state)) };
+    let job = Job { paused: Some(pause), ..running(Progress::of(&state)) };
     let done = lane(2_000, 500, 1_000);
     assert!(matches!(action(&job, &seen(Some(&done), 0)), Some(Action::Complete(_))));
 }
@@ -160,7 +160,7 @@ fn the_job_completes_at_its_end_when_every_event_is_accounted_for() {
 #[test]
 fn a_lane_that_stands_at_its_end_with_events_missing_fails_the_job() {
     let mut state = lane(2_000, 500, 990);
-    let job = running(progress_of(&state));
+    let job = running(Progress::of(&state));
     assert_eq!(next(&job, &seen(Some(&state), 299)), Next::Wait);
     let Some(Action::Fail { failure, .. }) = action(&job, &seen(Some(&state), 301)) else {
         panic!("the job hangs");
@@ -207,7 +207,7 @@ fn progress_is_recorded_by_the_percent_and_seldom_below_it() {
         assert_eq!(advanced, recorded, "{delivered} events after {after} s");
     }
     let state = lane(10, 4, 10);
-    let known = running(progress_of(&state));
+    let known = running(Progress::of(&state));
     assert_eq!(next(&known, &seen(Some(&state), 3_000)), Next::Wait);
 }
 
@@ -215,7 +215,7 @@ fn progress_is_recorded_by_the_percent_and_seldom_below_it() {
 fn a_receiver_that_takes_nothing_for_too_long_fails_the_job() {
     let mut state = lane(10, 4, 0);
     state.hold = Some(Hold { reason: "503".to_owned(), customer_must_act: false, since: START });
-    let job = running(progress_of(&state));
+    let job = running(Progress::of(&state));
     assert_eq!(next(&job, &seen(Some(&state), 24 * 3600)), Next::Wait);
     assert_eq!(failed_with(&job, &seen(Some(&state), 26 * 3600)).as_deref(), Some("receiver"));
 }
@@ -229,7 +229,7 @@ fn records_that_expire_under_a_standing_lane_fail_the_job() {
     // Exactly what is not accounted for has expired.
     let state = lane(10, 4, 300);
     let seen_gone = Seen { oldest_sequence: 501, ..seen(Some(&state), 301) };
-    let Some(Action::Fail { progress, .. }) = action(&running(progress_of(&state)), &seen_gone)
+    let Some(Action::Fail { progress, .. }) = action(&running(Progress::of(&state)), &seen_gone)
     else {
         panic!("the job hangs");
     };
@@ -258,7 +258,11 @@ fn a_job_of_a_week_leaves_room_for_its_acceptance_on_its_subject() {
     // A receiver that takes a little every second, and far less than a percent in all.
     let (until_sequence, estimated_events) = (u64::MAX, u64::MAX);
     let plan = Plan { from_sequence: 1, until_sequence, estimated_events, ..Plan::EMPTY };
-    let phase = Phase::Running { plan: plan.clone(), holder: "a".to_owned(), progress: Progress::default() };
+    let phase = Phase::Running {
+        plan: plan.clone(),
+        holder: "a".to_owned(),
+        progress: Progress::default(),
+    };
     let (mut job, mut facts) = (job(phase), 0);
     for second in 1..=7 * 24 * 3_600 {
         let lane = lane(second, second, second);

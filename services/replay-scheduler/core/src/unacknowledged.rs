@@ -33,7 +33,8 @@ impl Acknowledged {
         let (epoch, first, last) = (attempt.last.epoch, attempt.first.number, attempt.last.number);
         if !attempt.runs.is_empty() {
             attempt.runs.iter().for_each(|(first, last)| self.add(epoch, *first, *last));
-        } else if attempt.first.epoch == epoch && (first + attempt.events).checked_sub(1) == Some(last)
+        } else if attempt.first.epoch == epoch
+            && (first + attempt.events).checked_sub(1) == Some(last)
         {
             self.add(epoch, first, last);
         }

@@ -59,6 +59,20 @@ impl Batch {
             .iter()
             .flat_map(|slice| slice.record.events.get(slice.range.clone()).unwrap_or_default())
     }
+
+    /// First and last numbers of its runs, where it leaves some numbers out between its ends.
+    pub(crate) fn runs(&self) -> Vec<(u64, u64)> {
+        let mut runs: Vec<(u64, u64)> = Vec::new();
+        for slice in &self.slices {
+            let number = |index: usize| slice.record.first_number + index as u64;
+            let (first, next) = (number(slice.range.start), number(slice.range.end));
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 == first => *last = next.saturating_sub(1),
+                _ => runs.push((first, next.saturating_sub(1))),
+            }
+        }
+        if runs.len() > 1 { runs } else { Vec::new() }
+    }
 }
 
 /// About as many bytes as an event's line takes; the exact size is known once it is written.

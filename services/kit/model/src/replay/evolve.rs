@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Job, Jobs, PAST_MAX, Pause, Phase, Plan, Progress, ReplayEvent, ReplayFact, STEPS_MAX, Step};
+use super::{
+    Job, Jobs, PAST_MAX, Pause, Phase, Plan, Progress, ReplayEvent, ReplayFact, STEPS_MAX, Step,
+};
 use crate::aggregate::Corrupt;
 
 /// Applies a fact. Acceptance always begins a new job, so a history whose beginning is gone still

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::Stretch;
+use crate::delivery::LaneState;
 use crate::id::EventId;
 use crate::record::{Digest, Position};
 
@@ -80,6 +81,21 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// What a lane has done, in a job's words.
+    pub fn of(lane: &LaneState) -> Self {
+        Self {
+            events_sent: lane.totals.events_delivered,
+            events_skipped: lane.totals.events_passed,
+            events_quarantined: lane.totals.events_quarantined,
+            events_expired: lane.totals.events_expired,
+            bytes_sent: lane.totals.bytes_delivered,
+            requests: lane.totals.requests,
+            sequence: lane.cursor.map_or(0, |cursor| cursor.sequence),
+            cursor: lane.cursor,
+            sent: lane.sent,
+        }
+    }
+
     /// Events that were dealt with, in whichever way.
     pub const fn accounted(&self) -> u64 {
         self.events_sent + self.events_skipped + self.events_quarantined + self.events_expired

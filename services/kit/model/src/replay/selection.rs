@@ -57,7 +57,8 @@ impl Selection {
     fn has_any(&self, wanted: Stretch) -> bool {
         let Some(numbers) = &self.numbers else { return true };
         // The first stretch that does not end before the wanted one.
-        let at = numbers.partition_point(|one| (one.epoch, one.last) < (wanted.epoch, wanted.first));
+        let at =
+            numbers.partition_point(|one| (one.epoch, one.last) < (wanted.epoch, wanted.first));
         numbers.get(at).is_some_and(|one| one.meets(wanted))
     }
 }

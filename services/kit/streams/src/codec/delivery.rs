@@ -150,7 +150,11 @@ fn attempt_from_wire(attempt: wire::Attempt) -> Result<Attempt, DecodeError> {
         message: attempt.message,
         trace_id: attempt.trace_id,
         sent: sent_from_wire(attempt.sent),
-        runs: attempt.runs.chunks_exact(2).filter_map(|run| Some((*run.first()?, *run.last()?))).collect(),
+        runs: attempt
+            .runs
+            .chunks_exact(2)
+            .filter_map(|run| Some((*run.first()?, *run.last()?)))
+            .collect(),
     })
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use auditrelay_model::id::BatchId;
 use auditrelay_model::record::{Position, Record};
-use auditrelay_model::{Timestamp, Window};
+use auditrelay_model::replay::Selection;
 
 use super::entry::{Entry, Item, slice_weight};
 use crate::batch::{Batch, Caps, Slice, weight};
@@ -48,8 +48,8 @@ pub(super) struct Missing {
     /// The last of them.
     pub(super) to: Position,
     pub(super) events: u64,
-    /// When the first record behind them was stored.
-    pub(super) next_stored_at: Timestamp,
+    /// They had become too old; otherwise nobody knows why they are gone.
+    pub(super) is_expired: bool,
 }
 
 impl Buffer {
@@ -77,11 +77,13 @@ impl Buffer {
         record: &Arc<Record>,
         sequence: u64,
         skip: usize,
-        window: Option<Window>,
+        selection: Option<&Selection>,
     ) {
+        let number = |index: usize| record.first_number + index as u64;
         let admitted = |index: usize| {
-            window.is_none_or(|window| {
-                record.events.get(index).is_some_and(|event| window.contains(event.ts))
+            selection.is_none_or(|selection| {
+                let event = record.events.get(index);
+                event.is_some_and(|event| selection.admits(record.epoch, number(index), event))
             })
         };
         let mut start = skip;
@@ -114,15 +116,15 @@ impl Buffer {
         self.push(epoch, numbers, sequence, Item::Passed);
     }
 
-    /// These numbers are gone; what follows them was stored then.
+    /// These numbers are gone.
     pub(super) fn push_missing(
         &mut self,
         epoch: u64,
         numbers: RangeInclusive<u64>,
         sequence: u64,
-        next_stored_at: Timestamp,
+        is_expired: bool,
     ) {
-        self.push(epoch, numbers, sequence, Item::Missing { next_stored_at });
+        self.push(epoch, numbers, sequence, Item::Missing { is_expired });
     }
 
     /// These numbers cannot be read.
@@ -145,10 +147,10 @@ impl Buffer {
         let Some(entry) = self.entries.front() else { return Front::Empty };
         match &entry.item {
             Item::Run(_) => Front::Event,
-            Item::Missing { next_stored_at } => Front::Missing(Missing {
+            Item::Missing { is_expired } => Front::Missing(Missing {
                 to: entry.end(),
                 events: entry.count(),
-                next_stored_at: *next_stored_at,
+                is_expired: *is_expired,
             }),
             Item::Corrupt(reason) => Front::Corrupt {
                 from: Position {

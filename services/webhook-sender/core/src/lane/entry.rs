@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use auditrelay_model::Timestamp;
 use auditrelay_model::record::Position;
 
 use crate::batch::{Slice, weight};
@@ -23,7 +22,7 @@ pub(super) struct Entry {
 pub(super) enum Item {
     Run(Slice),
     Passed,
-    Missing { next_stored_at: Timestamp },
+    Missing { is_expired: bool },
     Corrupt(Arc<str>),
 }
 

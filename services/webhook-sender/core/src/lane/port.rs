@@ -79,8 +79,8 @@ pub enum Input {
 pub struct Arrival {
     /// Its stream sequence.
     pub sequence: u64,
-    /// When it was stored.
-    pub stored_at: Timestamp,
+    /// The oldest sequence that was held when reading began; 0 where nobody asked.
+    pub oldest: u64,
     /// Its chain's life.
     pub epoch: u64,
     /// Number of its first event.
@@ -96,8 +96,8 @@ pub struct Arrival {
 pub enum Body {
     /// Its events.
     Record(Arc<Record>),
-    /// Nothing that lies in the window: it was not read.
-    OutsideWindow,
+    /// Nothing that the lane sends: it was not read.
+    NotSelected,
     /// It cannot be read.
     Corrupt(String),
 }
