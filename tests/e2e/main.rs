@@ -14,5 +14,6 @@ mod permissions;
 mod quarantine;
 mod recovery;
 mod replay;
+mod replay_jobs;
 mod restart;
 mod shutdown;

@@ -119,7 +119,7 @@ async fn change_stream(streams: Streams, service: Service) -> Result<(), String>
 
 async fn make_consumer(streams: Streams, service: Service) -> Result<(), String> {
     let job = JobId::from_uuid(ids::uuid_v7());
-    let made = streams.create_replay_consumer(scope(), job, ago(Duration::from_hours(1))).await;
+    let made = streams.create_replay_consumer(scope(), job, 1).await;
     refused(service, "make a consumer", made.is_err())
 }
 

@@ -160,6 +160,7 @@ fn a_stored_delivery_event_reads_as_before() {
                     requests_failed: 1,
                 }),
                 stopped: None,
+                sent: None,
             }),
             fact: Some(delivery_event::Fact::Attempt(Attempt {
                 batch_id: UUID.to_owned(),
@@ -176,6 +177,8 @@ fn a_stored_delivery_event_reads_as_before() {
                 status: 202,
                 message: "ok".to_owned(),
                 trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
+                sent: None,
+                runs: Vec::new(),
             })),
         },
     );
@@ -193,6 +196,8 @@ fn a_stored_replay_event_reads_as_before() {
             fact: Some(replay_event::Fact::Accepted(Accepted {
                 window: Some(Window { start_ns: AT_NS - 1_000, end_ns: AT_NS }),
                 snapshot_sequence: 77,
+                terms: None,
+                waits: false,
             })),
         },
     );

@@ -9,7 +9,7 @@ use auditrelay_model::config::OrgConfig;
 use auditrelay_model::delivery::{Lane, LaneState};
 use auditrelay_model::destination::SealedSecret;
 use auditrelay_model::id::{CommandId, DestinationId, OrgId};
-use auditrelay_model::replay::Job;
+use auditrelay_model::replay::Jobs;
 use auditrelay_model::{Clock, Scope, Timestamp};
 use auditrelay_runtime::context::Context;
 use auditrelay_runtime::ids;
@@ -17,6 +17,7 @@ use auditrelay_runtime::problem::Problem;
 use auditrelay_signing::{Jwks, SealingKeys, SystemRandom, random_nonce};
 use auditrelay_streams::{ConfigFold, ExecuteError, Projection, ReplayFold, Streams};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Tokens;
@@ -47,6 +48,10 @@ pub(crate) struct Inner {
     pub(crate) replay_limit: Limit<Scope>,
     pub(crate) request_limit: Limit<OrgId>,
     pub(crate) turns: Turns<OrgId>,
+    /// Streams of server-sent events.
+    pub(crate) watches: Turns<OrgId>,
+    /// The process stops: streams end.
+    pub(crate) soft: CancellationToken,
     /// Pages that are gathered at the same time; each takes some megabytes.
     pub(crate) pulls: Semaphore,
     clock: Arc<dyn Clock>,
@@ -81,6 +86,8 @@ impl Api {
             replay_limit: Limit::new(Rate::REPLAYS),
             request_limit: Limit::new(Rate::REQUESTS),
             turns: Turns::default(),
+            watches: Turns::default(),
+            soft: context.drain.soft.clone(),
             pulls: Semaphore::new(PULLS_MAX),
             clock: Arc::clone(&context.clock),
             sealing,
@@ -117,8 +124,8 @@ impl Api {
         executed.map(|done| done.state).map_err(|error| problems::unexecuted(&error))
     }
 
-    /// A scope's newest replay job with every fact that was stored before.
-    pub(crate) async fn job(&self, scope: Scope) -> Result<Arc<Option<Job>>, Problem> {
+    /// A scope's replay jobs with every fact that was stored before.
+    pub(crate) async fn jobs(&self, scope: Scope) -> Result<Arc<Jobs>, Problem> {
         let read = self.replays.read(&scope).await;
         read.map(|versioned| versioned.state).map_err(|error| problems::unread(&error))
     }

@@ -59,6 +59,14 @@ impl Signed {
         })
     }
 
+    /// Whether the caller's token counts still, as far as is known here: for what lasts longer than
+    /// a request.
+    pub(crate) fn still_may(&self) -> bool {
+        let Caller::Member { org, token, .. } = self.caller else { return true };
+        let config = self.api.configs.get(&org).state;
+        config.tokens.get(&token).is_some_and(|token| token::is_valid(token, self.api.now()))
+    }
+
     /// How the caller is named in stored facts.
     pub(crate) fn actor(&self) -> String {
         self.caller.actor()

@@ -14,6 +14,10 @@ pub(crate) mod portals;
 pub(crate) mod progress;
 pub(crate) mod quarantine;
 pub(crate) mod replay;
+mod replay_estimates;
+mod replay_events;
+mod replay_jobs;
+mod replay_report;
 pub(crate) mod request;
 mod response;
 pub(crate) mod status;
@@ -103,4 +107,20 @@ fn own() -> Router<Api> {
         .route("/v1/replay-job/cancel", post(progress::cancel))
         .route("/v1/portals/{portal}/replay-job", get(progress::get_of_portal))
         .route("/v1/portals/{portal}/replay-job/cancel", post(progress::cancel_of_portal))
+        .merge(replay_jobs())
+}
+
+/// Replay jobs with all that Konnect does not have.
+fn replay_jobs() -> Router<Api> {
+    Router::new()
+        .route("/v1/replay-estimates", post(replay_estimates::post))
+        .route("/v1/replay-jobs", get(replay_jobs::list).post(replay_jobs::create))
+        .route("/v1/portal-replay-jobs", post(replay_jobs::create_of_portals))
+        .route("/v1/replay-jobs/{job}", get(replay_jobs::get))
+        .route("/v1/replay-jobs/{job}/pause", post(replay_jobs::pause))
+        .route("/v1/replay-jobs/{job}/resume", post(replay_jobs::resume))
+        .route("/v1/replay-jobs/{job}/cancel", post(replay_jobs::cancel))
+        .route("/v1/replay-jobs/{job}/retry", post(replay_jobs::retry))
+        .route("/v1/replay-jobs/{job}/events", get(replay_events::get))
+        .route("/v1/replay-jobs/{job}/report", get(replay_report::get))
 }

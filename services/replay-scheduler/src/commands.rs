@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auditrelay_model::delivery::Lane;
-use auditrelay_replay_scheduler_core::react::progress_of;
+use auditrelay_model::replay::{Progress, Terms};
+use auditrelay_model::{Scope, Window};
 use auditrelay_replay_scheduler_core::{Action, Command, Denial};
 use auditrelay_runtime::lifecycle::Drain;
 use auditrelay_runtime::telemetry::continue_trace;
@@ -14,6 +15,8 @@ use auditrelay_streams::{
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
+use crate::estimate::ESTIMATED_WITHIN;
+use crate::planner::Order;
 use crate::scheduler::Scheduler;
 
 /// Commands that are carried out at the same time; more wait at the broker's client.
@@ -92,8 +95,22 @@ impl Scheduler {
 
     /// Carries a command out and says what came of it.
     pub async fn answer(&self, command: &ReplayCommand) -> ReplayReply {
+        let reply = match &command.action {
+            ReplayAction::Estimate { window, terms } => {
+                self.answer_estimate(command.scope, *window, terms.clone()).await
+            }
+            ReplayAction::Configure { .. }
+            | ReplayAction::Pause { .. }
+            | ReplayAction::Resume
+            | ReplayAction::Cancel { .. } => self.answer_change(command).await,
+        };
+        self.telemetry.answered(&reply);
+        reply
+    }
+
+    async fn answer_change(&self, command: &ReplayCommand) -> ReplayReply {
         let carried_out = tokio::time::timeout(ANSWER_WITHIN, self.carry_out(command)).await;
-        let reply = match carried_out {
+        match carried_out {
             Ok(Ok(sequence)) => ReplayReply::Stored { sequence },
             Ok(Err(ExecuteError::Denied(denial))) => {
                 ReplayReply::Denied { code: denial.code().to_owned(), detail: denial.to_string() }
@@ -102,22 +119,43 @@ impl Scheduler {
                 ReplayReply::Unavailable(error.to_string())
             }
             Err(_) => ReplayReply::Unavailable("it took too long".to_owned()),
+        }
+    }
+
+    async fn answer_estimate(&self, scope: Scope, window: Window, terms: Terms) -> ReplayReply {
+        let Ok(_turn) = self.estimates.try_acquire() else {
+            return ReplayReply::Unavailable("too much is being estimated".to_owned());
         };
-        self.telemetry.answered(&reply);
-        reply
+        let estimated = async {
+            let snapshot_sequence = self.streams.events_state().await?.last_sequence;
+            self.estimate(&Order { scope, window, terms, snapshot_sequence }).await
+        };
+        match tokio::time::timeout(ESTIMATED_WITHIN + ANSWER_WITHIN, estimated).await {
+            Ok(Ok(estimate)) => ReplayReply::Estimated(estimate),
+            Ok(Err(error)) => ReplayReply::Unavailable(error.to_string()),
+            Err(_) => ReplayReply::Unavailable("it took too long".to_owned()),
+        }
     }
 
     async fn carry_out(&self, command: &ReplayCommand) -> Result<u64, ExecuteError<Denial>> {
         let action = match &command.action {
-            ReplayAction::Configure { window } => {
+            ReplayAction::Configure { window, terms, may_wait } => {
                 // Asked of the leader: everything that was acknowledged before is part of the job.
                 let now = self.streams.events_state().await.map_err(|error| unavailable(&error))?;
-                Action::Configure { window: *window, snapshot_sequence: now.last_sequence }
+                Action::Configure {
+                    window: *window,
+                    terms: terms.clone(),
+                    snapshot_sequence: now.last_sequence,
+                    may_wait: *may_wait,
+                }
             }
+            ReplayAction::Pause { reason } => Action::Pause { reason: reason.clone() },
+            ReplayAction::Resume => Action::Resume,
             ReplayAction::Cancel { reason } => {
                 let lane = self.delivery.get(&(command.scope, Lane::Replay(command.job)));
-                Action::Cancel { reason: reason.clone(), progress: progress_of(&lane.state) }
+                Action::Cancel { reason: reason.clone(), progress: Progress::of(&lane.state) }
             }
+            ReplayAction::Estimate { .. } => return Ok(0),
         };
         let decision = Command { job: command.job, action };
         let (sequence, _) = self.execute(command.scope, &decision, &command.actor).await?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use auditrelay_replay_scheduler_core::count::BatchCaps;
 use auditrelay_replay_scheduler_core::{Pace, Reach};
 use auditrelay_runtime::settings::Settings;
 
@@ -16,6 +17,10 @@ pub struct Config {
     pub look_interval: Duration,
     /// How often consumers without a job are looked for.
     pub sweep_interval: Duration,
+    /// Jobs of one organization that run at the same time.
+    pub jobs_at_once: usize,
+    /// Most of one request, as the sender fills it: for estimates.
+    pub batch: BatchCaps,
 }
 
 impl Default for Config {
@@ -25,6 +30,8 @@ impl Default for Config {
             pace: Pace::default(),
             look_interval: Duration::from_secs(5),
             sweep_interval: Duration::from_mins(1),
+            jobs_at_once: 4,
+            batch: BatchCaps { events: 500, bytes: 1_000_000 },
         }
     }
 }
@@ -46,10 +53,17 @@ impl Config {
             },
             pace: Pace {
                 patience: duration("scheduler.patience", default.pace.patience, 7 * day),
+                grace: duration("scheduler.grace", default.pace.grace, day),
                 ..default.pace
             },
             look_interval: duration("scheduler.look_interval", default.look_interval, day),
             sweep_interval: duration("scheduler.sweep_interval", default.sweep_interval, day),
+            jobs_at_once: usize::try_from(settings.number("scheduler.jobs_at_once", 4, 1..=1_000))
+                .unwrap_or(usize::MAX),
+            batch: BatchCaps {
+                events: settings.number("sender.batch_events", 500, 1..=10_000),
+                bytes: settings.size("sender.batch_bytes", 1_000_000, 1_000..=64_000_000),
+            },
         }
     }
 }

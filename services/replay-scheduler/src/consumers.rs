@@ -11,10 +11,15 @@ use auditrelay_streams::ReadError;
 use crate::scheduler::Scheduler;
 
 impl Scheduler {
-    /// Makes the job's consumer; to make it again is harmless.
-    pub(crate) async fn make_consumer(&self, scope: Scope, job: &Job) -> Result<(), ReadError> {
-        let begins = self.settings.reach.begins(job.window);
-        self.streams.create_replay_consumer(scope, job.id, begins).await
+    /// Makes the job's consumer, at the sequence where its plan begins; to make it again is
+    /// harmless.
+    pub(crate) async fn make_consumer(
+        &self,
+        scope: Scope,
+        job: JobId,
+        plan: &Plan,
+    ) -> Result<(), ReadError> {
+        self.streams.create_replay_consumer(scope, job, plan.from_sequence).await
     }
 
     /// Removes the consumers of jobs whose end was recorded here.
@@ -47,7 +52,9 @@ impl Scheduler {
         for (id, reader) in reading {
             if let Reader::MustHave(scope, job) = reader {
                 tracing::warn!(job.id = %id, "a job lost its consumer: it is made again");
-                self.make_consumer(scope, &job).await?;
+                if let Some(plan) = job.plan() {
+                    self.make_consumer(scope, id, plan).await?;
+                }
             }
         }
         Ok(())
@@ -58,11 +65,10 @@ impl Scheduler {
         living.map(|(scope, job)| (job.id, Reader::of(scope, job))).collect()
     }
 
-    /// Every scope whose newest job has not ended.
+    /// Every scope with a job under way.
     pub(crate) fn living_jobs(&self) -> Vec<(Scope, Job)> {
-        let living = |job: &Option<Job>| job.as_ref().filter(|job| !job.is_ended()).cloned();
         let all = self.replay.all().into_iter();
-        all.filter_map(|(scope, job)| Some((scope, living(&job)?))).collect()
+        all.filter_map(|(scope, jobs)| Some((scope, jobs.living()?.clone()))).collect()
     }
 }
 

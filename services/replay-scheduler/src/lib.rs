@@ -2,7 +2,7 @@
 //!
 //! Rooms: [`service`] (wiring) starts the two loops, `commands` (answers the api) and `reactor`
 //! (looks at every job that has not ended, asks the core what is next, carries it out). `planner`
-//! looks up what a job reads, `consumers` makes and removes what its lane reads through,
+//! looks up what a job reads, `estimate` counts it without sending it, `consumers` makes and removes what its lane reads through,
 //! `telemetry` says what happened. What may happen is decided in `auditrelay-replay-scheduler-core`.
 //!
 //! Invariants: any number of schedulers may run, the expected sequence of the scope's subject
@@ -12,6 +12,7 @@
 mod commands;
 pub mod config;
 mod consumers;
+mod estimate;
 mod planner;
 mod reactor;
 pub mod scheduler;

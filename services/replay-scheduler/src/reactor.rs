@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use auditrelay_model::Scope;
 use auditrelay_model::delivery::{Lane, LaneState};
-use auditrelay_model::replay::{Job, Phase, Plan};
+use auditrelay_model::replay::{Job, Phase, Plan, Target};
+use auditrelay_replay_scheduler_core::queue::may_begin;
 use auditrelay_replay_scheduler_core::react::LaneSeen;
 use auditrelay_replay_scheduler_core::{Action, Command, Decided, Next, Seen, WebhookState, react};
 use auditrelay_streams::{ExecuteError, ReadError};
@@ -13,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::planner::Order;
 use crate::scheduler::{Scheduler, Trouble};
 
 /// How long a read that waits for a projection may take.
@@ -26,6 +28,9 @@ const JOBS_AT_ONCE: usize = 8;
 
 /// A job passes through fewer states than this; what is left is for the next pass.
 const STEPS_MAX: usize = 8;
+
+/// A job that takes longer to count begins uncounted.
+const COUNTED_WITHIN: Duration = Duration::from_secs(3);
 
 /// How closely jobs are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +85,7 @@ impl Scheduler {
                 }
             })
             .await;
-        self.telemetry
-            .count_jobs(self.replay.all().iter().filter_map(|(_, job)| Option::as_ref(job)));
+        self.telemetry.count_jobs(self.replay.all().iter().map(|(_, jobs)| &**jobs));
         if let Err(error) = self.remove_consumers().await {
             tracing::warn!(%error, "consumers of ended jobs are removed later");
         }
@@ -125,9 +129,7 @@ impl Scheduler {
 
     async fn look_and_act(&self, scope: Scope, look: Look) -> Result<Vec<Decided>, Trouble> {
         let state = self.replay.get(&scope).state;
-        let Some(job) = state.as_ref().as_ref().filter(|job| !job.is_ended()) else {
-            return Ok(Vec::new());
-        };
+        let Some(job) = state.living() else { return Ok(Vec::new()) };
         let span = tracing::info_span!(
             "replay_job.step", %scope, job.id = %job.id, job.state = job.state_name()
         );
@@ -151,10 +153,11 @@ impl Scheduler {
         job: &Job,
         look: Look,
     ) -> Result<Option<Command>, ReadError> {
-        let webhook = self.webhook(scope).await?;
+        let webhook = self.webhook(scope, job.terms.target).await?;
         let lane = self.lane(scope, job, look).await?;
         let seen = Seen {
             webhook,
+            is_its_turn: self.is_its_turn(scope, job),
             lane: lane
                 .as_ref()
                 .map(|lane| LaneSeen { state: &lane.state, holder: lane.holder.as_deref() }),
@@ -175,20 +178,31 @@ impl Scheduler {
     }
 
     async fn prepare(&self, scope: Scope, job: &Job) -> Result<Plan, ReadError> {
-        let plan = self.plan(scope, job).await?;
+        let order = Order::of(scope, job);
+        let mut plan = self.plan(&order).await?;
         if !plan.is_empty() {
-            self.make_consumer(scope, job).await?;
+            let counted = self.count(&order, &plan, COUNTED_WITHIN).await?;
+            plan.tally = counted.exact.then_some(counted.tally);
+            self.make_consumer(scope, job.id, &plan).await?;
         }
         Ok(plan)
     }
 
+    /// So many jobs of an organization are under way at a time.
+    fn is_its_turn(&self, scope: Scope, job: &Job) -> bool {
+        let others = self.living_jobs().into_iter();
+        let others = others.filter(|(other, _)| *other != scope && other.org() == scope.org());
+        let others: Vec<Job> = others.map(|(_, job)| job).collect();
+        may_begin(job, &others, self.settings.jobs_at_once)
+    }
+
     /// A job fails only for a webhook that is surely gone: what is known here may be old.
-    async fn webhook(&self, scope: Scope) -> Result<WebhookState, ReadError> {
-        let known = WebhookState::of(&self.config.get(&scope.org()).state, scope);
+    async fn webhook(&self, scope: Scope, target: Target) -> Result<WebhookState, ReadError> {
+        let known = WebhookState::of(&self.config.get(&scope.org()).state, scope, target);
         if known == WebhookState::Ready {
             return Ok(known);
         }
-        Ok(WebhookState::of(&self.config.read(&scope.org()).await?.state, scope))
+        Ok(WebhookState::of(&self.config.read(&scope.org()).await?.state, scope, target))
     }
 
     async fn lane(&self, scope: Scope, job: &Job, look: Look) -> Result<Option<Seeing>, ReadError> {

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use auditrelay_model::id::JobId;
-use auditrelay_model::replay::{ReplayEvent, ReplayFact};
+use auditrelay_model::replay::ReplayEvent;
 use auditrelay_model::{Clock, Scope};
 use auditrelay_replay_scheduler_core::{Command, Decided, Denial, decide};
 use auditrelay_runtime::context::Context;
 use auditrelay_streams::{
     ConfigFold, DeliveryFold, ExecuteError, Projection, ReadError, ReplayFold, Streams,
 };
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
@@ -33,7 +34,12 @@ pub struct Scheduler {
     pub(crate) telemetry: Telemetry,
     /// Jobs whose end was recorded here and whose consumers are still to be removed.
     pub(crate) over: Arc<Mutex<BTreeSet<JobId>>>,
+    /// Estimates that are counted at the same time.
+    pub(crate) estimates: Arc<Semaphore>,
 }
+
+/// More estimates wait for one that is being counted.
+const ESTIMATES_AT_ONCE: usize = 4;
 
 /// Something could not be done now; it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +67,7 @@ impl Scheduler {
             delivery: Projection::start(&streams, stop, tasks),
             telemetry: Telemetry::new(&context.metrics),
             over: Arc::default(),
+            estimates: Arc::new(Semaphore::new(ESTIMATES_AT_ONCE)),
             streams,
         }
     }
@@ -83,18 +90,19 @@ impl Scheduler {
         let chosen = Mutex::new((None, Vec::new()));
         let executed = self
             .replay
-            .execute(&scope, |state| {
-                let decided = decide(state, command)?;
+            .execute(&scope, |jobs| {
+                let decided = decide(jobs, command)?;
                 let events = decided.iter().map(|decided| self.event(scope, actor, decided));
                 let events = events.collect();
-                *chosen.lock().unwrap_or_else(PoisonError::into_inner) = (state.clone(), decided);
+                let before = jobs.newest.clone();
+                *chosen.lock().unwrap_or_else(PoisonError::into_inner) = (before, decided);
                 Ok(events)
             })
             .await?;
         let (before, decided) = chosen.into_inner().unwrap_or_else(PoisonError::into_inner);
         for decided in &decided {
             self.telemetry.recorded(scope, decided, before.as_ref(), self.clock.now());
-            if is_end(&decided.fact) {
+            if decided.fact.is_end() {
                 self.over.lock().unwrap_or_else(PoisonError::into_inner).insert(decided.job);
             }
         }
@@ -109,15 +117,5 @@ impl Scheduler {
             actor: actor.to_owned(),
             fact: decided.fact.clone(),
         }
-    }
-}
-
-const fn is_end(fact: &ReplayFact) -> bool {
-    match fact {
-        ReplayFact::Completed(_) | ReplayFact::Failed { .. } | ReplayFact::Cancelled { .. } => true,
-        ReplayFact::Accepted { .. }
-        | ReplayFact::Scheduled(_)
-        | ReplayFact::Started { .. }
-        | ReplayFact::Advanced(_) => false,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use auditrelay_model::id::JobId;
-use auditrelay_model::replay::{Job, Progress, ReplayFact};
+use auditrelay_model::replay::{Job, Jobs, Progress, ReplayFact};
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_replay_scheduler_core::Decided;
 use auditrelay_runtime::metrics::Metrics;
@@ -19,7 +19,8 @@ use crate::scheduler::Trouble;
 type Label = [(&'static str, String); 1];
 
 /// Every state that a job can be in.
-const STATES: [&str; 6] = ["accepted", "pending", "running", "completed", "failed", "cancelled"];
+const STATES: [&str; 8] =
+    ["queued", "accepted", "pending", "running", "paused", "completed", "failed", "cancelled"];
 
 /// Counts of this service.
 #[derive(Debug, Clone)]
@@ -53,7 +54,11 @@ impl Telemetry {
             "Time from a replay job's acceptance to its end",
             durations,
         );
-        metrics.register("replay_jobs", "Scopes by the state of their newest replay job", jobs);
+        metrics.register(
+            "replay_jobs",
+            "Replay jobs by state: the newest of each log, and those behind it",
+            jobs,
+        );
         metrics.register("replay_events", "Events of replay jobs by outcome", events);
         metrics.register("replay_transitions", "Facts about replay jobs", transitions);
         metrics.register("replay_commands", "Commands by answer", commands);
@@ -96,6 +101,10 @@ impl Telemetry {
                     %scope, job.id = %job, events = progress.events_sent, "replay job came further"
                 );
             }
+            ReplayFact::Paused { reason } => {
+                tracing::info!(%scope, job.id = %job, reason, "replay job paused");
+            }
+            ReplayFact::Resumed => tracing::info!(%scope, job.id = %job, "replay job resumed"),
             ReplayFact::Completed(progress) => {
                 self.count_events(before, *progress);
                 tracing::info!(
@@ -130,7 +139,9 @@ impl Telemetry {
             ReplayFact::Accepted { .. }
             | ReplayFact::Scheduled(_)
             | ReplayFact::Started { .. }
-            | ReplayFact::Advanced(_) => return,
+            | ReplayFact::Advanced(_)
+            | ReplayFact::Paused { .. }
+            | ReplayFact::Resumed => return,
         };
         let took = now.since(job.accepted_at).as_secs_f64();
         self.durations.get_or_create(&[("end", end.to_owned())]).observe(took);
@@ -149,11 +160,16 @@ impl Telemetry {
         }
     }
 
-    /// The newest jobs of all scopes were looked at.
-    pub(crate) fn count_jobs<'a>(&self, jobs: impl Iterator<Item = &'a Job>) {
+    /// The jobs of all scopes were looked at: the newest of each, and those behind it.
+    pub(crate) fn count_jobs<'a>(&self, all: impl Iterator<Item = &'a Jobs>) {
         let mut counts: BTreeMap<_, i64> = STATES.iter().map(|state| (*state, 0)).collect();
-        for job in jobs {
-            *counts.entry(job.state_name()).or_default() += 1;
+        for jobs in all {
+            let newest = jobs
+                .newest
+                .as_ref()
+                .map(|job| if job.paused.is_some() { "paused" } else { job.state_name() });
+            let waiting = jobs.waiting.iter().map(|_| "queued");
+            waiting.chain(newest).for_each(|state| *counts.entry(state).or_default() += 1);
         }
         for (state, count) in counts {
             self.jobs.get_or_create(&[("state", state.to_owned())]).set(count);
@@ -164,6 +180,11 @@ impl Telemetry {
     pub(crate) fn answered(&self, reply: &ReplayReply) {
         let answer = match reply {
             ReplayReply::Stored { .. } => "stored",
+            ReplayReply::Estimated(estimate) => {
+                let (events, exact) = (estimate.tally.events, estimate.exact);
+                tracing::info!(events, exact, "replay job estimated");
+                "estimated"
+            }
             ReplayReply::Denied { detail, .. } => {
                 tracing::info!(detail, "replay command denied");
                 "denied"

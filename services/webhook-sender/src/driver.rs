@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use auditrelay_model::delivery::{Lane as LaneName, LaneState};
+use auditrelay_model::replay::Target;
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_streams::Acker;
 use auditrelay_webhook_sender_core::lane::{Course, Input, Lane, Switch, Wants};
@@ -53,6 +54,8 @@ pub(crate) struct Start {
     pub(crate) state: LaneState,
     /// Sequence of the lane's last fact; 0 for none.
     pub(crate) last_fact: u64,
+    /// Where it sends, as it was asked for.
+    pub(crate) target: Target,
     pub(crate) receiver: Receiver,
     pub(crate) supply: Supply,
 }
@@ -63,6 +66,7 @@ pub(crate) struct Driver {
     scope: Scope,
     name: LaneName,
     machine: Lane,
+    target: Target,
     receiver: Receiver,
     journal: Journal,
     supply: Supply,
@@ -93,7 +97,7 @@ enum Flow {
 
 impl Driver {
     pub(crate) fn new(sender: Arc<Sender>, start: Start) -> Self {
-        let Start { scope, name, course, state, last_fact, receiver, supply } = start;
+        let Start { scope, name, course, state, last_fact, target, receiver, supply } = start;
         let mut changes = sender.configured.changes();
         // It may have changed since the receiver was looked up.
         changes.mark_changed();
@@ -103,6 +107,7 @@ impl Driver {
             sender,
             scope,
             name,
+            target,
             receiver,
             supply,
             held: BTreeMap::new(),
@@ -197,13 +202,13 @@ impl Driver {
             _charge: charge,
             ticket,
         });
-        Input::Arrived(arrival::read(pulled, self.supply.window()).await)
+        Input::Arrived(arrival::read(pulled, &self.supply).await)
     }
 
     /// The switch, when it changed. A replay keeps the receiver that it started with, until that
     /// one fails: what is changed then is meant to mend it.
     fn look_at_configuration(&mut self) -> Option<Switch> {
-        let now = self.sender.receiver(self.scope);
+        let now = self.sender.receiver(self.scope, self.target);
         if now.since != self.receiver.since {
             return Some(Switch::Gone);
         }

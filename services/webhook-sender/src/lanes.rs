@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use auditrelay_model::delivery::{Behind, Lane, LaneState};
 use auditrelay_model::record::Position;
+use auditrelay_model::replay::Target;
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_streams::{ReadError, StoredRecord};
 use auditrelay_webhook_sender_core::gate::Gate;
@@ -54,7 +55,7 @@ impl Standing {
 
 /// Reads how a scope's live lane stands; none where the scope has no webhook.
 pub(crate) async fn standing(sender: &Sender, scope: Scope) -> Result<Option<Standing>, ReadError> {
-    let receiver = sender.receiver(scope);
+    let receiver = sender.receiver(scope, Target::default());
     let Some(since) = receiver.since else { return Ok(None) };
     let last = sender.streams.last_delivery(scope, Lane::Live).await?;
     let last_fact = last.as_ref().map_or(0, |(_, sequence)| *sequence);
@@ -96,8 +97,8 @@ pub(crate) async fn open(
     let door = Arc::new(Door::new(gate, Arc::clone(&sender.memory), Arc::clone(&shard.open)));
     let source = Source::of_scope(sender.streams.clone(), scope);
     let supply = Supply::Live { door: Arc::clone(&door), source };
-    let start =
-        Start { scope, name: Lane::Live, course: Course::Live, state, last_fact, receiver, supply };
+    let (name, course, target) = (Lane::Live, Course::Live, Target::default());
+    let start = Start { scope, name, course, state, last_fact, target, receiver, supply };
     let driver = Driver::new(Arc::clone(sender), start);
     let ended = CancellationToken::new();
     let (guard, leash, counted) =

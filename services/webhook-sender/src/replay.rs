@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auditrelay_model::Scope;
-use auditrelay_model::delivery::Lane;
+use auditrelay_model::delivery::{Lane, LaneState};
 use auditrelay_model::id::JobId;
-use auditrelay_model::replay::{Job, Phase, Plan};
+use auditrelay_model::replay::{Job, Jobs, Plan};
 use auditrelay_streams::{Lease, Projection, ReadError, ReplayFold};
 use auditrelay_webhook_sender_core::lane::Course;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +30,7 @@ pub(crate) async fn run(sender: Arc<Sender>, jobs: Projection<ReplayFold>) {
         tokio::select! {
             biased;
             () = soft.cancelled() => break,
-            () = replays.look(living(&jobs)) => {}
+            () = replays.look(&jobs) => {}
         }
         tokio::select! {
             () = soft.cancelled() => break,
@@ -43,19 +43,28 @@ pub(crate) async fn run(sender: Arc<Sender>, jobs: Projection<ReplayFold>) {
     }
 }
 
-/// Jobs that a lane can work on, with their plans.
+/// Jobs that a lane can work on now, with their plans.
 fn living(jobs: &Projection<ReplayFold>) -> HashMap<JobId, (Scope, Job, Plan)> {
     let all = jobs.all().into_iter();
-    all.filter_map(|(scope, job)| {
-        let job = Option::clone(&job)?;
-        match job.phase {
-            Phase::Pending(plan) | Phase::Running { plan, .. } if !plan.is_empty() => {
-                Some((job.id, (scope, job, plan)))
-            }
-            _ => None,
-        }
+    all.filter_map(|(scope, jobs)| {
+        let job = jobs.living().filter(|job| job.paused.is_none())?;
+        let plan = job.plan().filter(|plan| !plan.is_empty())?.clone();
+        Some((job.id, (scope, job.clone(), plan)))
     })
     .collect()
+}
+
+/// Jobs that somebody has wait.
+fn paused(jobs: &Projection<ReplayFold>) -> HashSet<JobId> {
+    let all = jobs.all().into_iter();
+    let paused = |jobs: &Jobs| Some(jobs.living().filter(|job| job.paused.is_some())?.id);
+    all.filter_map(|(_, jobs)| paused(&jobs)).collect()
+}
+
+/// A lane that has done nothing yet stands just before the first event that is due, so that it
+/// notices when that one is gone.
+fn beginning(plan: &Plan) -> LaneState {
+    LaneState { cursor: plan.before, ..LaneState::default() }
 }
 
 struct Replays {
@@ -66,15 +75,21 @@ struct Replays {
 }
 
 struct Work {
+    /// The job waits: what is in hand is finished.
+    rest: CancellationToken,
     over: CancellationToken,
     ended: CancellationToken,
     finished: CancellationToken,
 }
 
 impl Replays {
-    async fn look(&mut self, living: HashMap<JobId, (Scope, Job, Plan)>) {
+    async fn look(&mut self, jobs: &Projection<ReplayFold>) {
+        let living = living(jobs);
+        let paused = paused(jobs);
         for (job, work) in &self.at_work {
-            if !living.contains_key(job) {
+            if paused.contains(job) {
+                work.rest.cancel();
+            } else if !living.contains_key(job) {
                 work.over.cancel();
             }
             if work.finished.is_cancelled() {
@@ -88,13 +103,13 @@ impl Replays {
             if known || self.at_work.len() >= JOBS_MAX {
                 continue;
             }
-            if let Err(error) = self.take(scope, &job, plan).await {
+            if let Err(error) = self.take(scope, &job, &plan).await {
                 tracing::warn!(%error, job.id = %id, "job is not taken");
             }
         }
     }
 
-    async fn take(&mut self, scope: Scope, job: &Job, plan: Plan) -> Result<(), ReadError> {
+    async fn take(&mut self, scope: Scope, job: &Job, plan: &Plan) -> Result<(), ReadError> {
         let name = format!("replay-{}", job.id);
         let instance = &self.sender.context.instance;
         let Some(lease) = self.sender.streams.try_lease(&name, instance).await? else {
@@ -108,6 +123,7 @@ impl Replays {
             }
         };
         let work = Work {
+            rest: self.sender.context.drain.soft.child_token(),
             over: CancellationToken::new(),
             ended: CancellationToken::new(),
             finished: CancellationToken::new(),
@@ -117,15 +133,16 @@ impl Replays {
         Ok(())
     }
 
-    async fn driver(&self, scope: Scope, job: &Job, plan: Plan) -> Result<Driver, ReadError> {
+    async fn driver(&self, scope: Scope, job: &Job, plan: &Plan) -> Result<Driver, ReadError> {
         let sender = &self.sender;
         // The newest: the job goes to what is configured when it starts running.
         sender.configured.read(&scope.org()).await?;
         let name = Lane::Replay(job.id);
         let last = sender.streams.last_delivery(scope, name).await?;
         let last_fact = last.as_ref().map_or(0, |(_, sequence)| *sequence);
+        let selection = Arc::new(job.selection());
         let course = Course::Replay {
-            window: job.window,
+            selection: Arc::clone(&selection),
             until: plan.until_sequence,
             patience: sender.config.replay_patience,
         };
@@ -134,17 +151,18 @@ impl Replays {
             scope,
             name,
             course,
-            state: last.map(|(event, _)| event.state).unwrap_or_default(),
+            state: last.map_or_else(|| beginning(plan), |(event, _)| event.state),
             last_fact,
-            receiver: sender.receiver(scope),
-            supply: Supply::Replay { window: job.window, source },
+            target: job.terms.target,
+            receiver: sender.receiver(scope, job.terms.target),
+            supply: Supply::Replay { selection, source },
         };
         Ok(Driver::new(Arc::clone(sender), start))
     }
 
     fn spawn(&self, driver: Driver, lease: Lease, work: &Work) {
         let drain = &self.sender.context.drain;
-        let leash = Leash { soft: drain.soft.child_token(), hard: lease.lost() };
+        let leash = Leash { soft: work.rest.clone(), hard: lease.lost() };
         let soft = leash.soft.clone();
         let (over, finished) = (work.over.clone(), work.finished.clone());
         let ended = work.ended.clone().drop_guard();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use auditrelay_model::destination::Destination;
 use auditrelay_model::id::BatchId;
+use auditrelay_model::replay::Target;
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_runtime::context::Context;
 use auditrelay_runtime::ids;
@@ -63,12 +64,12 @@ impl Sender {
         Moment { now: self.now(), chance: ids::chance(), fresh: BatchId::from_uuid(ids::uuid_v7()) }
     }
 
-    pub(crate) fn receiver(&self, scope: Scope) -> Receiver {
+    pub(crate) fn receiver(&self, scope: Scope, target: Target) -> Receiver {
         let config = self.configured.get(&scope.org()).state;
-        let destination = config.enabled_destination(scope).map(|(_, found)| found.clone());
+        let (switch, destination) = route::receiver(&config, scope, target);
         Receiver {
-            switch: route::switch(&config, scope),
-            since: route::since(&config, scope),
+            switch,
+            since: if target.destination.is_none() { route::since(&config, scope) } else { None },
             destination: destination.map(Arc::new),
         }
     }

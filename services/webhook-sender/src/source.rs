@@ -23,6 +23,8 @@ pub(crate) struct Source {
     pulled: VecDeque<Pulled>,
     /// Nothing was behind the last record that was pulled, and nobody was told yet.
     at_end: bool,
+    /// The oldest sequence that was held when the reader was made.
+    oldest: u64,
 }
 
 enum Kind {
@@ -43,7 +45,8 @@ impl Source {
     }
 
     fn new(streams: Streams, scope: Scope, kind: Kind) -> Self {
-        Self { streams, scope, kind, reader: None, pulled: VecDeque::new(), at_end: false }
+        let pulled = VecDeque::new();
+        Self { streams, scope, kind, reader: None, pulled, at_end: false, oldest: 0 }
     }
 
     /// The next record, read from `sequence` on when the reader is new; none when everything there
@@ -74,6 +77,7 @@ impl Source {
             reader
         } else {
             let reader = open(&self.streams, self.scope, &self.kind, sequence).await?;
+            self.oldest = self.streams.events_state().await?.first_sequence;
             self.reader.insert(reader)
         };
         let pulled = reader.next(TOGETHER, SILENCE).await?;
@@ -81,6 +85,11 @@ impl Source {
         self.at_end = nothing_more && !pulled.is_empty();
         self.pulled.extend(pulled);
         Ok(nothing_more && self.pulled.is_empty())
+    }
+
+    /// The oldest sequence that was held when reading began.
+    pub(crate) const fn oldest(&self) -> u64 {
+        self.oldest
     }
 
     pub(crate) fn close(&mut self) {

@@ -91,6 +91,23 @@ pub struct Attempt {
     /// W3C trace id of the attempt's span.
     #[prost(string, tag = "14")]
     pub trace_id: ::prost::alloc::string::String,
+    /// Of a replay, once delivered: everything that the job has delivered up to here.
+    #[prost(message, optional, tag = "15")]
+    pub sent: ::core::option::Option<SentIds>,
+    /// The numbers in it where it leaves some out between `first` and `last`: pairs of first and last.
+    #[prost(uint64, repeated, tag = "16")]
+    pub runs: ::prost::alloc::vec::Vec<u64>,
+}
+/// Which events a replay delivered.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SentIds {
+    #[prost(string, tag = "1")]
+    pub first_event_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub last_event_id: ::prost::alloc::string::String,
+    /// h(n) = SHA-256(h(n-1) ‖ id(n)) over the ids in order, h(0) = 0.
+    #[prost(bytes = "vec", tag = "3")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
 }
 /// The lane left its shard and reads on its own.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -179,6 +196,9 @@ pub struct LaneState {
     /// Set when the lane was ended.
     #[prost(message, optional, tag = "6")]
     pub stopped: ::core::option::Option<Stopped>,
+    /// Which events a replay delivered.
+    #[prost(message, optional, tag = "7")]
+    pub sent: ::core::option::Option<SentIds>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Behind {

@@ -1,16 +1,25 @@
 //! Replay jobs: how they are asked for and how they read.
 
+mod detail;
+mod estimate;
+mod report;
 mod view;
+mod wish;
 
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::id::{JobId, PortalId};
+use auditrelay_model::replay::{Job, Phase, Remainder, Terms};
 use auditrelay_model::scope::Scope;
 use auditrelay_model::timestamp::TimestampError;
-use auditrelay_model::window::WindowError;
+use auditrelay_model::window::{RETENTION, WindowError};
 use auditrelay_model::{Timestamp, Window};
 use sha2::{Digest, Sha256};
 
-pub use view::{Detail, FailureView, ProgressView, View};
+pub use detail::{Detail, FailureView, ProgressView, Seen};
+pub use estimate::{Counted, EstimateView, Overlap, overlaps};
+pub use report::Report;
+pub use view::View;
+pub use wish::{JobWish, check_target};
 
 use crate::body::{Given, Reader, Unknown};
 use crate::command::Denial;
@@ -23,23 +32,25 @@ const REASON_LENGTH_MAX: u64 = 500;
 /// Reads the body that configures a job: a window that is still kept.
 pub fn parse_window(body: &[u8], now: Timestamp) -> Result<Window, Vec<Fault>> {
     let mut reader = Reader::parse(body)?;
-    let start = time(&mut reader, "start_at");
-    let end = time(&mut reader, "end_at");
+    let window = window(&mut reader, now);
     reader.finish(Unknown::Ignored)?;
-    let (Some(start), Some(end)) = (start, end) else {
-        return Err(vec![Fault::body("body", Wrong::Syntax)]);
-    };
-    Window::parse(start, end, now).map_err(|error| {
-        vec![match error {
-            WindowError::EndBeforeStart => {
-                Fault::body("end_at", Wrong::Invalid("must not be before start_at"))
-            }
-            WindowError::StartOutsideRetention => Fault::body("start_at", OUTSIDE),
-            WindowError::EndInFuture => {
-                Fault::body("end_at", Wrong::Invalid("must not be in the future"))
-            }
-        }]
-    })
+    window.ok_or_else(|| vec![Fault::body("body", Wrong::Syntax)])
+}
+
+/// A window, unless it is a mistake, which is noted.
+fn window(reader: &mut Reader, now: Timestamp) -> Option<Window> {
+    let (start, end) = (time(reader, "start_at"), time(reader, "end_at"));
+    match Window::parse(start?, end?, now) {
+        Ok(window) => return Some(window),
+        Err(WindowError::EndBeforeStart) => {
+            reader.fault("end_at", Wrong::Invalid("must not be before start_at"));
+        }
+        Err(WindowError::StartOutsideRetention) => reader.fault("start_at", OUTSIDE),
+        Err(WindowError::EndInFuture) => {
+            reader.fault("end_at", Wrong::Invalid("must not be in the future"));
+        }
+    }
+    None
 }
 
 fn time(reader: &mut Reader, field: &'static str) -> Option<Timestamp> {
@@ -105,13 +116,51 @@ impl CancelRequest {
                 portal
             }
         };
-        let reason = reader.nonblank_text("reason").value();
-        if reason.as_deref().is_some_and(|reason| text::longer(reason, REASON_LENGTH_MAX)) {
-            reader.fault("reason", Wrong::MaxLength(REASON_LENGTH_MAX));
-        }
+        let reason = reason(&mut reader);
         reader.finish(Unknown::Refused)?;
         Ok(Self { portal, reason: reason.unwrap_or_else(|| "cancelled by request".to_owned()) })
     }
+}
+
+/// Why somebody changes a job, for those who read its history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason(pub Option<String>);
+
+impl Reason {
+    /// Reads the body.
+    pub fn parse(body: &[u8]) -> Result<Self, Vec<Fault>> {
+        let mut reader = Reader::parse(body)?;
+        let reason = reason(&mut reader);
+        reader.finish(Unknown::Refused)?;
+        Ok(Self(reason))
+    }
+}
+
+fn reason(reader: &mut Reader) -> Option<String> {
+    let reason = reader.nonblank_text("reason").value();
+    if reason.as_deref().is_some_and(|reason| text::longer(reason, REASON_LENGTH_MAX)) {
+        reader.fault("reason", Wrong::MaxLength(REASON_LENGTH_MAX));
+    }
+    reason
+}
+
+/// What a job did not send: the same window and terms, behind the last event that was done; or why
+/// there is no such rest. A window that is partly forgotten by now is cut.
+pub fn remainder(job: &Job, now: Timestamp) -> Result<(Window, Terms), &'static str> {
+    match job.phase {
+        Phase::Failed { .. } | Phase::Cancelled { .. } => {}
+        Phase::Completed(_) => return Err("The replay job has sent everything"),
+        Phase::Accepted | Phase::Pending(_) | Phase::Running { .. } => {
+            return Err("The replay job has not ended");
+        }
+    }
+    let oldest = now - RETENTION;
+    if job.window.end() < oldest {
+        return Err("The window of the replay job is not kept any more");
+    }
+    let window = Window::stored(job.window.start().max(oldest), job.window.end());
+    let remainder = Remainder { of: job.id, after: job.progress().cursor };
+    Ok((window, Terms { remainder: Some(remainder), ..job.terms.clone() }))
 }
 
 #[cfg(test)]

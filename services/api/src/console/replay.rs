@@ -109,8 +109,8 @@ impl HtmlSafe for Panel {}
 
 impl Panel {
     pub(super) async fn read(visit: &Visit, place: &Place) -> Result<Self, Problem> {
-        let job = visit.api().job(place.scope).await?;
-        let detail = detail(&visit.signed, place.scope, job.as_ref().as_ref()).await?;
+        let jobs = visit.api().jobs(place.scope).await?;
+        let detail = detail(&visit.signed, place.scope, &jobs, jobs.newest.as_ref()).await?;
         Ok(Self::of(detail, &visit.config, visit.api().now()))
     }
 

@@ -4,11 +4,11 @@ use auditrelay_api_core::Wrong;
 use auditrelay_api_core::authz::Ask;
 use auditrelay_api_core::fault::Fault;
 use auditrelay_api_core::query::Query;
-use auditrelay_api_core::replay::{CancelRequest, Detail};
+use auditrelay_api_core::replay::{CancelRequest, Detail, Seen};
 use auditrelay_model::Scope;
 use auditrelay_model::delivery::{Lane, LaneState};
-use auditrelay_model::id::PortalId;
-use auditrelay_model::replay::Job;
+use auditrelay_model::id::{JobId, PortalId};
+use auditrelay_model::replay::{Job, Jobs, Phase};
 use auditrelay_runtime::problem::Problem;
 use auditrelay_streams::ReplayAction;
 use axum::extract::Request;
@@ -22,15 +22,24 @@ use crate::problems;
 
 pub(super) async fn get(signed: Signed, uri: Uri) -> Answer {
     let query = Query::parse(uri.query());
-    let portal = match query.get("portal_id").map(str::parse) {
-        None => None,
-        Some(Ok(portal)) => Some(portal),
+    let portal = scope_in_query(&signed, &query).await?;
+    let own = || organization_scope(&signed, Ask::ReadConfig).map(|(scope, _)| scope);
+    show(&signed, portal.map_or_else(own, Ok)?).await
+}
+
+/// The log of the portal that a query names; none when it names none.
+pub(super) async fn scope_in_query(
+    signed: &Signed,
+    query: &Query,
+) -> Result<Option<Scope>, Problem> {
+    match query.get("portal_id").map(str::parse) {
+        None => Ok(None),
+        Some(Ok(portal)) => scope(signed, Ask::ReadConfig, Some(portal)).await.map(Some),
         Some(Err(_)) => {
             let fault = Fault::query("portal_id", Wrong::Invalid("is not a UUID"));
-            return Err(problems::invalid(&[fault]));
+            Err(problems::invalid(&[fault]))
         }
-    };
-    show(&signed, scope(&signed, Ask::ReadConfig, portal).await?).await
+    }
 }
 
 pub(super) async fn get_of_portal(signed: Signed, Id(portal): Id<PortalId>) -> Answer {
@@ -42,7 +51,7 @@ pub(super) async fn cancel(signed: Signed, request: Request) -> Answer {
     let wish = wish(request).await?;
     let scope = scope(&signed, Ask::Replay, wish.portal).await?;
     let job = end(&signed, scope, wish.reason).await?;
-    Ok(ok(&detail(&signed, scope, job.as_ref()).await?))
+    show_one(&signed, scope, job).await
 }
 
 pub(super) async fn cancel_of_portal(
@@ -53,7 +62,7 @@ pub(super) async fn cancel_of_portal(
     let scope = scope(&signed, Ask::Replay, Some(portal)).await?;
     let wish = wish(request).await?;
     let job = end(&signed, scope, wish.reason).await?;
-    Ok(ok(&detail(&signed, scope, job.as_ref()).await?))
+    show_one(&signed, scope, job).await
 }
 
 async fn scope(signed: &Signed, ask: Ask, portal: Option<PortalId>) -> Result<Scope, Problem> {
@@ -71,34 +80,57 @@ async fn wish(request: Request) -> Result<CancelRequest, Problem> {
 }
 
 async fn show(signed: &Signed, scope: Scope) -> Answer {
-    let job = signed.api.job(scope).await?;
-    Ok(ok(&detail(signed, scope, job.as_ref().as_ref()).await?))
+    let jobs = signed.api.jobs(scope).await?;
+    Ok(ok(&detail(signed, scope, &jobs, jobs.newest.as_ref()).await?))
+}
+
+async fn show_one(signed: &Signed, scope: Scope, job: JobId) -> Answer {
+    let jobs = signed.api.jobs(scope).await?;
+    Ok(ok(&detail(signed, scope, &jobs, jobs.find(job)).await?))
 }
 
 /// Ends the job that is there now; one that has ended already cannot end again.
-pub(crate) async fn end(
-    signed: &Signed,
-    scope: Scope,
-    reason: String,
-) -> Result<Option<Job>, Problem> {
+pub(crate) async fn end(signed: &Signed, scope: Scope, reason: String) -> Result<JobId, Problem> {
     signed.of(Ask::Replay, scope.org())?;
-    let job = signed.api.job(scope).await?;
-    let job = job.as_ref().as_ref().ok_or_else(Problem::not_found)?;
+    let jobs = signed.api.jobs(scope).await?;
+    let job = jobs.newest.as_ref().ok_or_else(Problem::not_found)?;
     if job.is_ended() {
         return Err(Problem::conflict("The replay job has already ended"));
     }
-    command(signed, scope, job.id, ReplayAction::Cancel { reason }).await
+    command(signed, scope, job.id, ReplayAction::Cancel { reason }).await?;
+    Ok(job.id)
 }
 
 /// A job with what its lane knows.
 pub(crate) async fn detail(
     signed: &Signed,
     scope: Scope,
+    jobs: &Jobs,
     job: Option<&Job>,
 ) -> Result<Detail, Problem> {
-    let lane = match job {
-        Some(job) => signed.api.lane(scope, Lane::Replay(job.id)).await?,
-        None => LaneState::default(),
+    let Some(job) = job else { return Ok(Detail::unconfigured(scope)) };
+    let lane = match job.phase {
+        // An ended job knows all that its lane did.
+        Phase::Completed(_) | Phase::Failed { .. } | Phase::Cancelled { .. } | Phase::Accepted => {
+            LaneState::default()
+        }
+        Phase::Pending(_) | Phase::Running { .. } => {
+            signed.api.lane(scope, Lane::Replay(job.id)).await?
+        }
     };
-    Ok(Detail::of(job, &lane))
+    let at_cursor = lane.cursor.map(|cursor| cursor.sequence).filter(|sequence| *sequence > 0);
+    let head = match at_cursor {
+        Some(sequence) => {
+            let head = signed.api.streams.last_record_up_to(scope, sequence).await;
+            head.map_err(|error| problems::unread(&error))?
+        }
+        None => None,
+    };
+    let seen = Seen {
+        lane: &lane,
+        now: signed.api.now(),
+        place: jobs.place(job.id),
+        event_at: head.map(|head| head.ts_max),
+    };
+    Ok(Detail::of(scope, job, &seen))
 }

@@ -6,6 +6,7 @@ use auditrelay_model::Scope;
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::delivery::{Lane, LaneState};
 use auditrelay_model::id::PortalId;
+use auditrelay_model::replay::Job;
 use auditrelay_runtime::problem::Problem;
 
 use super::request::{Id, named_scope, organization_scope, portal_scope};
@@ -42,8 +43,10 @@ pub(crate) async fn read(
         return Ok((status::View::of(None, &[]), LaneState::default()));
     };
     let live = api.lane(scope, Lane::Live).await?;
-    let job = api.job(scope).await?;
-    let replay = match job.as_ref() {
+    let jobs = api.jobs(scope).await?;
+    // A job that goes elsewhere says nothing about the webhook.
+    let is_here = |job: &&Job| job.terms.target.destination.is_none();
+    let replay = match jobs.newest.as_ref().filter(is_here) {
         Some(job) => api.lane(scope, Lane::Replay(job.id)).await?,
         None => LaneState::default(),
     };

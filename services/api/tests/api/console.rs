@@ -62,7 +62,7 @@ async fn the_how_tos_path_leads_to_a_replay() {
 async fn follow_the_job(scheduler: &Scheduler, browser: &mut Browser) {
     let command = scheduler.last();
     let page = browser.path.split('?').next().unwrap().to_owned();
-    let plan = Plan { from_sequence: 1, until_sequence: 5, estimated_events: 2_000 };
+    let plan = Plan { from_sequence: 1, until_sequence: 5, estimated_events: 2_000, ..Plan::EMPTY };
     scheduler.store(command.scope, &command, vec![ReplayFact::Scheduled(plan)]).await;
     let live = format!("/console/live/{}/replay", command.scope.token());
     browser.go(&live).await;

@@ -51,6 +51,8 @@ fn attempt(number: u64, status: Option<u16>) -> DeliveryFact {
         status,
         message: "said".to_owned(),
         trace_id: String::new(),
+        sent: None,
+        runs: Vec::new(),
     }))
 }
 

@@ -3,16 +3,28 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use auditrelay_model::replay::{Phase, Plan, Progress, ReplayEvent, ReplayFact};
+use auditrelay_model::replay::{Phase, Plan, Progress, ReplayEvent, ReplayFact, Tally};
 use auditrelay_model::{Clock, Scope};
 use auditrelay_runtime::clock::SystemClock;
-use auditrelay_streams::{Projection, ReplayAction, ReplayCommand, ReplayFold, ReplayReply};
+use auditrelay_streams::{
+    Estimate, Projection, ReplayAction, ReplayCommand, ReplayFold, ReplayReply,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, World};
 
 const PATH: &str = "/v3/audit-log-replay-job";
+
+/// What a scheduler would say about every window.
+const ESTIMATE: Estimate = Estimate {
+    tally: Tally { events: 1_200, bytes: 300_000, body_bytes: 900_000, batches: 3 },
+    exact: true,
+    events_max: 1_300,
+    duration: Duration::from_millis(2_500),
+    events_per_second: 480.0,
+    is_rate_measured: true,
+};
 
 /// Stores what is asked for, unless the job runs; remembers the commands.
 #[derive(Clone)]
@@ -42,15 +54,21 @@ impl Scheduler {
         self.commands.lock().unwrap().push(command.clone());
         let current = self.replays.read(&command.scope).await.unwrap().state;
         let running =
-            current.as_ref().as_ref().is_some_and(|job| matches!(job.phase, Phase::Running { .. }));
+            current.living().is_some_and(|job| matches!(job.phase, Phase::Running { .. }));
         let fact = match &command.action {
-            ReplayAction::Configure { .. } if running => {
+            ReplayAction::Estimate { .. } => return ReplayReply::Estimated(ESTIMATE),
+            ReplayAction::Configure { may_wait: false, .. } if running => {
                 let (code, detail) = ("running".to_owned(), "busy".to_owned());
                 return ReplayReply::Denied { code, detail };
             }
-            ReplayAction::Configure { window } => {
-                ReplayFact::Accepted { window: *window, snapshot_sequence: 9 }
-            }
+            ReplayAction::Configure { window, terms, may_wait } => ReplayFact::Accepted {
+                window: *window,
+                snapshot_sequence: 9,
+                terms: terms.clone(),
+                waits: *may_wait,
+            },
+            ReplayAction::Pause { reason } => ReplayFact::Paused { reason: reason.clone() },
+            ReplayAction::Resume => ReplayFact::Resumed,
             ReplayAction::Cancel { reason } => {
                 let reason = reason.clone();
                 ReplayFact::Cancelled { reason, progress: Progress::default() }
@@ -113,7 +131,7 @@ async fn a_job_is_accepted_runs_is_denied_and_cancelled() {
     assert_eq!(accepted.as_object().unwrap().len(), 4);
     assert_eq!(api.get("/v2/audit-log-replay-job").await.expect(200), accepted);
     let command = scheduler.last();
-    let plan = Plan { from_sequence: 1, until_sequence: 5, estimated_events: 200 };
+    let plan = Plan { from_sequence: 1, until_sequence: 5, estimated_events: 200, ..Plan::EMPTY };
     let progress = Progress { events_sent: 50, ..Progress::default() };
     let holder = "s".to_owned();
     let facts = vec![

@@ -9,6 +9,7 @@ use crate::Timestamp;
 use crate::destination::LogFormat;
 use crate::id::{BatchId, DestinationId, EventId, JobId};
 use crate::record::Position;
+use crate::replay::SentIds;
 use crate::scope::Scope;
 
 /// Which lane of a scope.
@@ -123,6 +124,10 @@ pub struct Attempt {
     pub message: String,
     /// W3C trace id of the attempt's span; empty when it is not traced.
     pub trace_id: String,
+    /// Of a replay, once delivered: everything that the job has delivered up to here.
+    pub sent: Option<SentIds>,
+    /// First and last numbers of what is in it, where it leaves some out between its ends.
+    pub runs: Vec<(u64, u64)>,
 }
 
 /// Why a webhook is inactive.
@@ -164,6 +169,8 @@ pub struct LaneState {
     pub totals: Totals,
     /// The lane was ended, with its reason.
     pub stopped: Option<(String, String)>,
+    /// Which events a replay delivered.
+    pub sent: Option<SentIds>,
 }
 
 /// Since when and why a lane reads on its own.
@@ -248,6 +255,7 @@ impl LaneState {
             let covered = (attempt.last.number + 1).saturating_sub(attempt.first.number);
             self.totals.events_passed += covered.saturating_sub(attempt.events);
             self.cursor = Some(attempt.last);
+            self.sent = attempt.sent.or(self.sent);
         } else {
             self.totals.requests_failed += 1;
         }

@@ -74,7 +74,27 @@ impl AuditEvent {
             Detail::Access(_) => EventKind::Access,
         }
     }
+
+    /// About as many bytes as its line takes in any format, signature included.
+    pub fn weight(&self) -> usize {
+        let detail = match &self.detail {
+            Detail::Authentication(_) => 0,
+            Detail::Authorization(a) => a.service.len() + a.resource.len() + a.action.len(),
+            Detail::Access(a) => a.method.len() + a.query.len(),
+        };
+        LINE_OVERHEAD
+            + self.principal_id.len()
+            + self.principal_name.len()
+            + self.actor_id.len()
+            + self.uri.len()
+            + self.user_agent.len()
+            + self.trace_id.len()
+            + detail
+    }
 }
+
+/// Names of fields, id, times, ids of organization and portal, signature.
+const LINE_OVERHEAD: usize = 700;
 
 /// What is particular to each kind.
 #[derive(Debug, Clone, PartialEq, Eq)]

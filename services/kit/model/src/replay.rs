@@ -1,30 +1,83 @@
 //! Replay jobs: their state and how facts change it.
+//!
+//! A [`Job`] is asked for by a window and [`Terms`], reads what its [`Plan`] says, sends what its
+//! [`Selection`] admits, and says by its [`Progress`] what came of it. [`Jobs`] are all of one
+//! scope, folded from [`ReplayEvent`]s by [`evolve`].
 
-use std::fmt;
+mod evolve;
+mod fact;
+mod jobs;
+mod progress;
+mod selection;
+mod terms;
+
+pub use evolve::evolve;
+pub use fact::{ReplayEvent, ReplayFact};
+pub use jobs::{Jobs, PAST_MAX, WAITING_MAX};
+pub use progress::{Actor, Failure, Plan, Progress, SentIds, Tally};
+pub use selection::{Selection, Stretch};
+pub use terms::{Remainder, Target, Terms};
+
+use std::time::Duration;
 
 use crate::Timestamp;
-use crate::aggregate::Corrupt;
 use crate::id::JobId;
-use crate::scope::Scope;
 use crate::window::Window;
 
-/// A scope's newest replay job. Before the first there is none: *unconfigured*.
+/// One replay job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// New at each configuration.
     pub id: JobId,
     /// What is sent again.
     pub window: Window,
+    /// What else was asked for.
+    pub terms: Terms,
     /// Last sequence of EVENTS when the job was accepted.
     pub snapshot_sequence: u64,
     /// Who asked for it.
     pub actor: String,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+    /// When a sender first took it.
+    pub started_at: Option<Timestamp>,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// Set while somebody has it wait.
+    pub paused: Option<Pause>,
+    /// How long it was paused before.
+    pub rested: Duration,
+    /// What happened to it, without its progress; at most [`STEPS_MAX`] of them.
+    pub steps: Vec<Step>,
     /// How far it is.
     pub phase: Phase,
+}
+
+/// Most steps that a job remembers; then those after its acceptance are forgotten first.
+pub const STEPS_MAX: usize = 40;
+
+/// Since when and why a job waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Since when.
+    pub since: Timestamp,
+    /// Who wanted it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// One line of a job's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// When.
+    pub at: Timestamp,
+    /// Who caused it: a token's id, or the name of a service.
+    pub actor: String,
+    /// What happened, as facts are named.
+    pub what: &'static str,
+    /// Why, where somebody said so.
+    pub reason: String,
 }
 
 /// How far a job is, with what is known only there.
@@ -61,109 +114,6 @@ pub enum Phase {
     },
 }
 
-/// What a job reads of EVENTS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
-    /// First matching stream sequence.
-    pub from_sequence: u64,
-    /// Last matching stream sequence; reaching it completes the job. Below `from_sequence` when
-    /// nothing matches.
-    pub until_sequence: u64,
-    /// Most events that the records between them hold.
-    pub estimated_events: u64,
-}
-
-impl Plan {
-    /// A plan that reads nothing.
-    pub const EMPTY: Self = Self { from_sequence: 1, until_sequence: 0, estimated_events: 0 };
-
-    /// Whether there is nothing to read.
-    pub const fn is_empty(self) -> bool {
-        self.until_sequence < self.from_sequence
-    }
-}
-
-/// What a job has done so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
-    /// Delivered to the receiver.
-    pub events_sent: u64,
-    /// Read but outside the window.
-    pub events_skipped: u64,
-    /// Refused by the receiver one by one.
-    pub events_quarantined: u64,
-    /// Gone from the stream before they could be read.
-    pub events_expired: u64,
-    /// Bytes of the bodies before compression.
-    pub bytes_sent: u64,
-    /// HTTP requests, failed ones included.
-    pub requests: u64,
-    /// Stream sequence up to which everything is done.
-    pub sequence: u64,
-}
-
-/// Why a job failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// One lower-case word for machines: `no_webhook`, `disabled`, `gap`, `expired`, `receiver`,
-    /// `corrupt`, `superseded`.
-    pub code: String,
-    /// What went wrong and who can act, in words.
-    pub reason: String,
-}
-
-/// A stored fact of a scope's replay jobs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplayEvent {
-    /// When.
-    pub at: Timestamp,
-    /// Whose jobs.
-    pub scope: Scope,
-    /// Which of them.
-    pub job: JobId,
-    /// Who caused it: a token's id, or the name of a service.
-    pub actor: String,
-    /// What happened.
-    pub fact: ReplayFact,
-}
-
-/// What happened to a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReplayFact {
-    /// Recorded.
-    Accepted {
-        /// What to send again.
-        window: Window,
-        /// Last sequence of EVENTS at that moment.
-        snapshot_sequence: u64,
-    },
-    /// Planned.
-    Scheduled(Plan),
-    /// A sender took the lane.
-    Started {
-        /// The sender.
-        holder: String,
-    },
-    /// It came further.
-    Advanced(Progress),
-    /// Everything was delivered.
-    Completed(Progress),
-    /// It ended with a reason.
-    Failed {
-        /// Why.
-        failure: Failure,
-        /// How far it had come.
-        progress: Progress,
-    },
-    /// Somebody ended it.
-    Cancelled {
-        /// Why.
-        reason: String,
-        /// How far it had come.
-        progress: Progress,
-    },
-}
-
 impl Job {
     /// The state's name as people read it.
     pub const fn state_name(&self) -> &'static str {
@@ -182,6 +132,17 @@ impl Job {
         matches!(self.phase, Phase::Completed(_) | Phase::Failed { .. } | Phase::Cancelled { .. })
     }
 
+    /// What is read, while that matters.
+    pub const fn plan(&self) -> Option<&Plan> {
+        match &self.phase {
+            Phase::Pending(plan) | Phase::Running { plan, .. } => Some(plan),
+            Phase::Accepted
+            | Phase::Completed(_)
+            | Phase::Failed { .. }
+            | Phase::Cancelled { .. } => None,
+        }
+    }
+
     /// What it has done so far.
     pub fn progress(&self) -> Progress {
         match &self.phase {
@@ -192,74 +153,23 @@ impl Job {
             | Phase::Cancelled { progress, .. } => *progress,
         }
     }
-}
 
-impl fmt::Display for ReplayFact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Accepted { .. } => "accepted",
-            Self::Scheduled(_) => "scheduled",
-            Self::Started { .. } => "started",
-            Self::Advanced(_) => "advanced",
-            Self::Completed(_) => "completed",
-            Self::Failed { .. } => "failed",
-            Self::Cancelled { .. } => "cancelled",
-        })
+    /// Which events it sends.
+    pub fn selection(&self) -> Selection {
+        Selection {
+            window: self.window,
+            kinds: self.terms.kinds.clone(),
+            numbers: self.plan().and_then(|plan| plan.numbers.clone()),
+        }
     }
-}
 
-/// Applies a fact. Acceptance always begins a new job, so a history whose beginning is gone still
-/// folds; news about an older job is silence.
-pub fn evolve(state: Option<Job>, event: &ReplayEvent) -> Result<Option<Job>, Corrupt> {
-    if let ReplayFact::Accepted { window, snapshot_sequence } = event.fact {
-        return Ok(Some(Job {
-            id: event.job,
-            window,
-            snapshot_sequence,
-            actor: event.actor.clone(),
-            accepted_at: event.at,
-            updated_at: event.at,
-            phase: Phase::Accepted,
-        }));
+    /// How long a sender has worked on it by `now`, pauses left out.
+    pub fn worked(&self, now: Timestamp) -> Duration {
+        let Some(started) = self.started_at else { return Duration::ZERO };
+        let until = if self.is_ended() { self.updated_at } else { now };
+        let pause = self.paused.as_ref().map_or(Duration::ZERO, |pause| until.since(pause.since));
+        until.since(started).saturating_sub(self.rested).saturating_sub(pause)
     }
-    match state {
-        Some(job) if job.id == event.job => {
-            let phase = next_phase(&job, &event.fact)?;
-            Ok(Some(Job { updated_at: event.at, phase, ..job }))
-        }
-        other => Ok(other),
-    }
-}
-
-#[expect(clippy::match_same_arms, reason = "a table: one row a step, whichever field it replaces")]
-fn next_phase(job: &Job, fact: &ReplayFact) -> Result<Phase, Corrupt> {
-    let running = |plan: &Plan, holder: &str, progress: Progress| Phase::Running {
-        plan: *plan,
-        holder: holder.to_owned(),
-        progress,
-    };
-    Ok(match (&job.phase, fact) {
-        (Phase::Accepted, ReplayFact::Scheduled(plan)) => Phase::Pending(*plan),
-        (Phase::Pending(plan), ReplayFact::Started { holder }) => {
-            running(plan, holder, Progress::default())
-        }
-        (Phase::Running { plan, progress, .. }, ReplayFact::Started { holder }) => {
-            running(plan, holder, *progress)
-        }
-        (Phase::Running { plan, holder, .. }, ReplayFact::Advanced(progress)) => {
-            running(plan, holder, *progress)
-        }
-        (Phase::Pending(_) | Phase::Running { .. }, ReplayFact::Completed(progress)) => {
-            Phase::Completed(*progress)
-        }
-        (_, ReplayFact::Failed { failure, progress }) if !job.is_ended() => {
-            Phase::Failed { failure: failure.clone(), progress: *progress }
-        }
-        (_, ReplayFact::Cancelled { reason, progress }) if !job.is_ended() => {
-            Phase::Cancelled { reason: reason.clone(), progress: *progress }
-        }
-        _ => return Err(Corrupt::new(job.state_name(), fact)),
-    })
 }
 
 #[cfg(test)]

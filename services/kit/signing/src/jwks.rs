@@ -70,6 +70,18 @@ impl Verifier {
         URL_SAFE_NO_PAD.decode(signature).is_ok_and(|bytes| self.verify_bytes(message, &bytes))
     }
 
+    /// The payload of a compact JWS of this type that one of the keys signed with `EdDSA`.
+    pub fn open_jws(&self, typ: &str, jws: &str) -> Option<Vec<u8>> {
+        let (signed, signature) = jws.rsplit_once('.')?;
+        let (header, payload) = signed.split_once('.')?;
+        let header: serde_json::Value =
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+        let says = |name: &str, text: &str| header.get(name).is_some_and(|value| value == text);
+        let is_ours = says("alg", "EdDSA") && says("typ", typ);
+        let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+        (is_ours && self.verify(signed.as_bytes(), signature)).then_some(payload)
+    }
+
     /// Like [`Verifier::verify`], on the signature's 64 bytes.
     pub fn verify_bytes(&self, message: &[u8], signature: &[u8]) -> bool {
         self.keys

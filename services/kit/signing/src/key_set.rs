@@ -141,6 +141,14 @@ impl SigningKey {
         format!("v1a,{}", STANDARD.encode(self.pair.sign(&message)))
     }
 
+    /// Signs a document as a compact JWS (RFC 7515) of this type: `header.payload.signature`.
+    pub fn sign_jws(&self, typ: &str, payload: &[u8]) -> String {
+        let header = serde_json::json!({ "alg": "EdDSA", "kid": self.kid, "typ": typ });
+        let header = URL_SAFE_NO_PAD.encode(header.to_string());
+        let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(payload));
+        format!("{signed}.{}", self.sign(signed.as_bytes()))
+    }
+
     /// The public half.
     pub fn jwk(&self) -> Jwk {
         Jwk::ed25519(&self.kid, self.pair.public_key().as_ref())

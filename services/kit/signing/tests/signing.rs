@@ -212,3 +212,19 @@ fn hex(text: &str) -> Vec<u8> {
         .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
         .collect()
 }
+
+#[test]
+fn a_document_is_signed_with_its_type_and_opens_only_as_that() {
+    let keys = KeySet::generate("k1", "2026-01-01T00:00:00Z", &SystemRandom::new()).unwrap();
+    let verifier = keys.jwks().verifier();
+    let jws = keys.current().sign_jws("report+json", br#"{"events":7}"#);
+    assert_eq!(verifier.open_jws("report+json", &jws).unwrap(), br#"{"events":7}"#);
+    assert_eq!(verifier.open_jws("other+json", &jws), None);
+    let other = KeySet::generate("k1", "2026-01-01T00:00:00Z", &SystemRandom::new()).unwrap();
+    assert_eq!(other.jwks().verifier().open_jws("report+json", &jws), None);
+    let mut parts: Vec<&str> = jws.split('.').collect();
+    parts[1] = "eyJldmVudHMiOjh9";
+    for forged in [parts.join("."), String::new(), "..".to_owned(), jws.replace('.', "")] {
+        assert_eq!(verifier.open_jws("report+json", &forged), None, "{forged}");
+    }
+}

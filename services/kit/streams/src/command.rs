@@ -1,7 +1,10 @@
 //! The commands that need an answer.
 
+use std::time::Duration;
+
 use auditrelay_model::id::JobId;
 use auditrelay_model::quarantine::{QuarantineCommand, Released};
+use auditrelay_model::replay::{Tally, Terms};
 use auditrelay_model::test_delivery::{TestDelivery, TestReport};
 use auditrelay_model::{Scope, Window};
 
@@ -31,7 +34,25 @@ pub enum ReplayAction {
     Configure {
         /// What to send again.
         window: Window,
+        /// What else is asked for.
+        terms: Terms,
+        /// Wait behind the job that is under way; without it a running job is a refusal.
+        may_wait: bool,
     },
+    /// What such a job would send; nothing is stored.
+    Estimate {
+        /// What to send again.
+        window: Window,
+        /// What else is asked for.
+        terms: Terms,
+    },
+    /// The job waits until it is resumed.
+    Pause {
+        /// Why.
+        reason: String,
+    },
+    /// The job goes on.
+    Resume,
     /// The end of a job.
     Cancel {
         /// Why.
@@ -39,8 +60,38 @@ pub enum ReplayAction {
     },
 }
 
+impl ReplayAction {
+    /// Its name, for logs and counts.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Configure { .. } => "configure",
+            Self::Estimate { .. } => "estimate",
+            Self::Pause { .. } => "pause",
+            Self::Resume => "resume",
+            Self::Cancel { .. } => "cancel",
+        }
+    }
+}
+
+/// What a job would send now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// What was counted.
+    pub tally: Tally,
+    /// Everything was counted; otherwise the tally is the least.
+    pub exact: bool,
+    /// Most events that can be selected.
+    pub events_max: u64,
+    /// How long it is likely to take.
+    pub duration: Duration,
+    /// The rate that this rests on.
+    pub events_per_second: f64,
+    /// The rate was measured; otherwise it is assumed.
+    pub is_rate_measured: bool,
+}
+
 /// What a scheduler answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ReplayReply {
     /// Done: read your write up to this sequence of REPLAY.
     Stored {
@@ -49,11 +100,13 @@ pub enum ReplayReply {
     },
     /// A lawful refusal.
     Denied {
-        /// One lower-case word: `running`, `no_such_job`.
+        /// One lower-case word: `running`, `no_such_job`, `ended`, `waiting`, `queue_full`.
         code: String,
         /// In words.
         detail: String,
     },
+    /// What was asked for by [`ReplayAction::Estimate`].
+    Estimated(Estimate),
     /// It could not tell; try again.
     Unavailable(String),
 }

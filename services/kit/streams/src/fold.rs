@@ -3,7 +3,7 @@
 use auditrelay_model::config::{ConfigEvent, OrgConfig};
 use auditrelay_model::delivery::{DeliveryEvent, Lane, LaneState};
 use auditrelay_model::id::OrgId;
-use auditrelay_model::replay::{self, Job, ReplayEvent};
+use auditrelay_model::replay::{self, Jobs, ReplayEvent};
 use auditrelay_model::{Corrupt, Scope};
 use bytes::Bytes;
 
@@ -78,13 +78,13 @@ impl Fold for ConfigFold {
     }
 }
 
-/// The newest replay job of every scope.
+/// The replay jobs of every scope.
 #[derive(Debug)]
 pub struct ReplayFold;
 
 impl Fold for ReplayFold {
     type Key = Scope;
-    type State = Option<Job>;
+    type State = Jobs;
     type Event = ReplayEvent;
 
     const STREAM: StreamName = StreamName::Replay;
@@ -105,7 +105,7 @@ impl Fold for ReplayFold {
         codec::replay::encode(event).into()
     }
 
-    fn evolve(state: Option<Job>, event: &ReplayEvent) -> Result<Option<Job>, Corrupt> {
+    fn evolve(state: Jobs, event: &ReplayEvent) -> Result<Jobs, Corrupt> {
         replay::evolve(state, event)
     }
 }

@@ -104,14 +104,22 @@ impl Streams {
     ) -> Result<Vec<(u64, DeliveryEvent)>, ReadError> {
         let subject = subject::delivery(scope, lane);
         let found = self.back(StreamName::Delivery, &subject, way).await?;
-        found
-            .iter()
-            .map(|message| {
-                let event = codec::delivery::decode(&message.payload)
-                    .map_err(|error| ReadError::Corrupt(error.to_string()))?;
-                Ok((sequence(message)?, event))
-            })
-            .collect()
+        found.iter().map(delivery).collect()
+    }
+
+    /// The facts of all lanes of a scope from a sequence on, a few megabytes of them, each with its
+    /// sequence; and behind which sequence more follow, if more do.
+    pub async fn deliveries_from(
+        &self,
+        scope: Scope,
+        from: u64,
+    ) -> Result<(Vec<(u64, DeliveryEvent)>, Option<u64>), ReadError> {
+        let subject = subject::deliveries(scope);
+        let stretch = self.stretch(StreamName::Delivery, &subject, from, MESSAGES_MAX).await?;
+        let of_lanes = stretch.messages.iter().filter(|message| is_of_lane(message));
+        let facts = of_lanes.map(delivery).collect::<Result<_, _>>()?;
+        let read_to = stretch.messages.last().map(sequence).transpose()?;
+        Ok((facts, read_to.filter(|_| stretch.more)))
     }
 
     /// Goes one part of the way back; a part that holds too much for one answer is taken smaller.
@@ -201,6 +209,18 @@ pub(crate) fn sequence(message: &async_nats::Message) -> Result<u64, ReadError> 
     headers
         .and_then(|headers| header::text(headers, "Nats-Sequence")?.parse().ok())
         .ok_or_else(|| ReadError::Corrupt("a direct get without its headers".to_owned()))
+}
+
+fn is_of_lane(message: &async_nats::Message) -> bool {
+    let headers = message.headers.as_ref();
+    let subject = headers.and_then(|headers| header::text(headers, "Nats-Subject"));
+    subject.is_some_and(subject::is_lane)
+}
+
+fn delivery(message: &async_nats::Message) -> Result<(u64, DeliveryEvent), ReadError> {
+    let event = codec::delivery::decode(&message.payload)
+        .map_err(|error| ReadError::Corrupt(error.to_string()))?;
+    Ok((sequence(message)?, event))
 }
 
 fn fetched(message: async_nats::Message) -> Result<Fetched, ReadError> {

@@ -6,9 +6,9 @@ use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::{self, Message};
+use auditrelay_model::Scope;
 use auditrelay_model::id::JobId;
 use auditrelay_model::record::Record;
-use auditrelay_model::{Scope, Timestamp};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::watch;
@@ -199,19 +199,17 @@ impl Streams {
         self.reader(consumer, false, pending).await
     }
 
-    /// Makes the consumer of a replay job: the scope's records stored at or after `start`. To make
-    /// it twice is harmless.
+    /// Makes the consumer of a replay job: the scope's records from a sequence on. To make it
+    /// twice is harmless.
     pub async fn create_replay_consumer(
         &self,
         scope: Scope,
         job: JobId,
-        start: Timestamp,
+        from_sequence: u64,
     ) -> Result<(), ReadError> {
         let stream = self.handle(StreamName::Events).await?;
-        let start_time = async_nats::datetime::from_nanos(i128::from(start.nanos()))
-            .map_err(ReadError::unavailable)?;
         let config = pull::Config {
-            deliver_policy: DeliverPolicy::ByStartTime { start_time },
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: from_sequence.max(1) },
             filter_subject: subject::events(scope),
             ..durable(&replay_name(job))
         };

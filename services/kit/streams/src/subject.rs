@@ -65,6 +65,11 @@ pub(crate) fn is_lane(subject: &str) -> bool {
     !subject.rsplit('.').next().is_some_and(|last| [PARKED, RELEASED].contains(&last))
 }
 
+/// All lanes of one scope.
+pub(crate) fn deliveries(scope: Scope) -> String {
+    format!("audit.delivery.{}.{}.*", scope.org(), scope.token())
+}
+
 /// `audit.retention.<what>`.
 pub(crate) fn retention(what: &str) -> String {
     format!("audit.retention.{what}")

@@ -2,7 +2,7 @@
 
 use auditrelay_model::Window;
 use auditrelay_model::id::JobId;
-use auditrelay_model::replay::{Failure, Plan, Progress, ReplayFact};
+use auditrelay_model::replay::{Failure, Plan, Progress, ReplayFact, Terms};
 
 /// A request to change one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +20,12 @@ pub enum Action {
     Configure {
         /// What to send again.
         window: Window,
+        /// What else is asked for.
+        terms: Terms,
         /// Last sequence of EVENTS now.
         snapshot_sequence: u64,
+        /// Wait behind the job that is under way.
+        may_wait: bool,
     },
     /// Its reading is planned and prepared.
     Schedule(Plan),
@@ -34,6 +38,13 @@ pub enum Action {
     Advance(Progress),
     /// Its lane has done everything.
     Complete(Progress),
+    /// Somebody has it wait.
+    Pause {
+        /// Why.
+        reason: String,
+    },
+    /// It goes on.
+    Resume,
     /// Somebody ends it.
     Cancel {
         /// Why.
@@ -68,8 +79,26 @@ pub enum Denial {
         /// The running job.
         job: JobId,
     },
-    /// The scope's newest job is another one, or there is none.
-    #[error("replay job {job} is not the newest of its scope")]
+    /// As many jobs wait already as may.
+    #[error("{waiting} replay jobs wait already")]
+    QueueFull {
+        /// How many.
+        waiting: usize,
+    },
+    /// The job waits for others; it can only be cancelled.
+    #[error("replay job {job} waits for its turn")]
+    Waits {
+        /// The job that was meant.
+        job: JobId,
+    },
+    /// The job has ended.
+    #[error("replay job {job} has already ended")]
+    Ended {
+        /// The job that was meant.
+        job: JobId,
+    },
+    /// The scope has no such job.
+    #[error("replay job {job} is not known")]
     NoSuchJob {
         /// The job that was meant.
         job: JobId,
@@ -89,6 +118,9 @@ impl Denial {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Running { .. } => "running",
+            Self::QueueFull { .. } => "queue_full",
+            Self::Waits { .. } => "waiting",
+            Self::Ended { .. } => "ended",
             Self::NoSuchJob { .. } => "no_such_job",
             Self::NotAtEnd { .. } => "not_at_end",
         }

@@ -1,59 +1,111 @@
 //! May the job change, and how? The table is in the crate's documentation.
 
 use auditrelay_model::Window;
-use auditrelay_model::replay::{Failure, Job, Phase, Plan, Progress, ReplayFact};
+use auditrelay_model::id::JobId;
+use auditrelay_model::replay::{
+    Failure, Job, Jobs, Phase, Plan, Progress, ReplayFact, Terms, WAITING_MAX,
+};
 
 use crate::command::{Action, Command, Decided, Denial};
 
 /// Chooses the facts that a command leads to; none when there is nothing to record.
-pub fn decide(state: &Option<Job>, command: &Command) -> Result<Vec<Decided>, Denial> {
-    if let Action::Configure { window, snapshot_sequence } = &command.action {
-        return configure(state.as_ref(), command, *window, *snapshot_sequence);
+pub fn decide(state: &Jobs, command: &Command) -> Result<Vec<Decided>, Denial> {
+    let Command { job: id, action } = command;
+    if let Action::Configure { window, terms, snapshot_sequence, may_wait } = action {
+        let wish = Wish { window: *window, terms, snapshot_sequence: *snapshot_sequence, job: *id };
+        return if *may_wait { line_up(state, &wish) } else { configure(state, &wish) };
     }
-    match state {
-        Some(job) if job.id == command.job => {
-            let facts = change(job, &command.action)?;
-            Ok(facts.into_iter().map(|fact| Decided { job: job.id, fact }).collect())
-        }
-        Some(_) | None => match command.action {
-            Action::Cancel { .. } => Err(Denial::NoSuchJob { job: command.job }),
-            Action::Configure { .. }
-            | Action::Schedule(_)
-            | Action::Start { .. }
-            | Action::Advance(_)
-            | Action::Complete(_)
-            | Action::Fail { .. } => Ok(Vec::new()),
-        },
+    let facts = match state.newest.as_ref().filter(|job| job.id == *id) {
+        Some(job) => change(job, action)?,
+        None => elsewhere(state, *id, action)?,
+    };
+    Ok(facts.into_iter().map(|fact| Decided { job: *id, fact }).collect())
+}
+
+/// A job to make.
+struct Wish<'a> {
+    window: Window,
+    terms: &'a Terms,
+    snapshot_sequence: u64,
+    job: JobId,
+}
+
+impl Wish<'_> {
+    fn accepted(&self, waits: bool) -> Decided {
+        let Wish { window, terms, snapshot_sequence, job } = *self;
+        let terms = terms.clone();
+        Decided { job, fact: ReplayFact::Accepted { window, snapshot_sequence, terms, waits } }
+    }
+
+    fn is_asked_again_by(&self, job: &Job) -> bool {
+        job.window == self.window && job.terms == *self.terms && job.paused.is_none()
     }
 }
 
-fn configure(
-    state: Option<&Job>,
-    command: &Command,
-    window: Window,
-    snapshot_sequence: u64,
-) -> Result<Vec<Decided>, Denial> {
-    let accepted =
-        Decided { job: command.job, fact: ReplayFact::Accepted { window, snapshot_sequence } };
-    let Some(job) = state else { return Ok(vec![accepted]) };
-    if job.id == command.job {
+/// The next job takes the place of one that has not begun, and is refused while one is running.
+fn configure(state: &Jobs, wish: &Wish<'_>) -> Result<Vec<Decided>, Denial> {
+    if state.find(wish.job).is_some() {
         return Ok(Vec::new());
     }
+    let Some(job) = state.living() else { return Ok(vec![wish.accepted(false)]) };
+    let again = wish.is_asked_again_by(job);
     match &job.phase {
-        Phase::Accepted | Phase::Pending(_) if job.window == window => Ok(Vec::new()),
-        Phase::Accepted | Phase::Pending(_) => Ok(vec![superseded(job, command), accepted]),
-        Phase::Running { progress, .. } if job.window == window && progress.requests == 0 => {
-            Ok(Vec::new())
+        Phase::Accepted | Phase::Pending(_) if again => Ok(Vec::new()),
+        Phase::Running { progress, .. } if again && progress.requests == 0 => Ok(Vec::new()),
+        Phase::Accepted | Phase::Pending(_) if job.paused.is_none() && state.waiting.is_empty() => {
+            Ok(vec![superseded(job, wish.job), wish.accepted(false)])
         }
-        Phase::Running { .. } => Err(Denial::Running { job: job.id }),
-        Phase::Completed(_) | Phase::Failed { .. } | Phase::Cancelled { .. } => Ok(vec![accepted]),
+        Phase::Accepted
+        | Phase::Pending(_)
+        | Phase::Running { .. }
+        | Phase::Completed(_)
+        | Phase::Failed { .. }
+        | Phase::Cancelled { .. } => Err(Denial::Running { job: job.id }),
     }
 }
 
-fn superseded(job: &Job, by: &Command) -> Decided {
+/// The next job waits for those before it.
+fn line_up(state: &Jobs, wish: &Wish<'_>) -> Result<Vec<Decided>, Denial> {
+    if state.find(wish.job).is_some() {
+        return Ok(Vec::new());
+    }
+    let waiting = state.waiting.len();
+    if waiting >= WAITING_MAX {
+        return Err(Denial::QueueFull { waiting });
+    }
+    Ok(vec![wish.accepted(state.living().is_some())])
+}
+
+/// A job that is not the newest: one that waits can be cancelled; news about any other comes late,
+/// and only people are told so.
+fn elsewhere(state: &Jobs, job: JobId, action: &Action) -> Result<Vec<ReplayFact>, Denial> {
+    let waits = state.waiting.iter().any(|waiting| waiting.id == job);
+    match action {
+        Action::Cancel { reason, .. } if waits => {
+            let (reason, progress) = (reason.clone(), Progress::default());
+            Ok(vec![ReplayFact::Cancelled { reason, progress }])
+        }
+        Action::Pause { .. } | Action::Resume if waits => Err(Denial::Waits { job }),
+        Action::Cancel { .. } | Action::Pause { .. } | Action::Resume => {
+            Err(if state.find(job).is_some() {
+                Denial::Ended { job }
+            } else {
+                Denial::NoSuchJob { job }
+            })
+        }
+        Action::Configure { .. }
+        | Action::Schedule(_)
+        | Action::Start { .. }
+        | Action::Advance(_)
+        | Action::Complete(_)
+        | Action::Fail { .. } => Ok(Vec::new()),
+    }
+}
+
+fn superseded(job: &Job, by: JobId) -> Decided {
     let failure = Failure {
         code: "superseded".to_owned(),
-        reason: format!("replaced by replay job {} before it ran", by.job),
+        reason: format!("replaced by replay job {by} before it ran"),
     };
     Decided { job: job.id, fact: ReplayFact::Failed { failure, progress: job.progress() } }
 }
@@ -61,10 +113,18 @@ fn superseded(job: &Job, by: &Command) -> Decided {
 fn change(job: &Job, action: &Action) -> Result<Vec<ReplayFact>, Denial> {
     match action {
         Action::Configure { .. } => Ok(Vec::new()),
-        Action::Schedule(plan) => Ok(schedule(job, *plan)),
+        Action::Schedule(plan) => Ok(schedule(job, plan)),
         Action::Start { holder } => Ok(start(job, holder)),
         Action::Advance(progress) => Ok(advance(job, *progress)),
         Action::Complete(progress) => complete(job, *progress),
+        Action::Pause { .. } | Action::Resume if job.is_ended() => {
+            Err(Denial::Ended { job: job.id })
+        }
+        Action::Pause { reason } if job.paused.is_none() => {
+            Ok(vec![ReplayFact::Paused { reason: reason.clone() }])
+        }
+        Action::Resume if job.paused.is_some() => Ok(vec![ReplayFact::Resumed]),
+        Action::Pause { .. } | Action::Resume => Ok(Vec::new()),
         Action::Cancel { reason, progress } => Ok(end(job, || ReplayFact::Cancelled {
             reason: reason.clone(),
             progress: latest(job.progress(), *progress),
@@ -76,12 +136,13 @@ fn change(job: &Job, action: &Action) -> Result<Vec<ReplayFact>, Denial> {
     }
 }
 
-fn schedule(job: &Job, plan: Plan) -> Vec<ReplayFact> {
+fn schedule(job: &Job, plan: &Plan) -> Vec<ReplayFact> {
+    let scheduled = || ReplayFact::Scheduled(plan.clone());
     match job.phase {
         Phase::Accepted if plan.is_empty() => {
-            vec![ReplayFact::Scheduled(plan), ReplayFact::Completed(Progress::default())]
+            vec![scheduled(), ReplayFact::Completed(Progress::default())]
         }
-        Phase::Accepted => vec![ReplayFact::Scheduled(plan)],
+        Phase::Accepted => vec![scheduled()],
         Phase::Pending(_)
         | Phase::Running { .. }
         | Phase::Completed(_)

@@ -2,14 +2,13 @@ use auditrelay_model::Timestamp;
 use auditrelay_model::id::{JobId, OrgId};
 use auditrelay_model::replay::{ReplayEvent, evolve};
 use auditrelay_model::scope::Scope;
-use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
 
 const WINDOW: Window = Window::stored(Timestamp::from_nanos(0), Timestamp::from_nanos(9));
 const OTHER_WINDOW: Window = Window::stored(Timestamp::from_nanos(0), Timestamp::from_nanos(8));
-const PLAN: Plan = Plan { from_sequence: 1, until_sequence: 5, estimated_events: 7 };
+const PLAN: Plan = Plan { from_sequence: 1, until_sequence: 5, estimated_events: 7, ..Plan::EMPTY };
 
 fn id(job: u128) -> JobId {
     JobId::from_uuid(Uuid::from_u128(job))
@@ -28,7 +27,16 @@ fn command(job: u128, action: Action) -> Command {
 }
 
 fn configure_as(job: u128, window: Window) -> Command {
-    command(job, Action::Configure { window, snapshot_sequence: 5 })
+    command(job, wish(window, false))
+}
+
+fn wish(window: Window, may_wait: bool) -> Action {
+    let terms = Terms::default();
+    Action::Configure { window, terms, snapshot_sequence: 5, may_wait }
+}
+
+fn pause() -> Action {
+    Action::Pause { reason: "night".to_owned() }
 }
 
 fn start(holder: &str) -> Action {
@@ -43,7 +51,7 @@ fn fail() -> Action {
     Action::Fail { failure: gap(), progress: at(0) }
 }
 
-fn apply(state: Option<Job>, decided: &[Decided]) -> Option<Job> {
+fn apply(state: Jobs, decided: &[Decided]) -> Jobs {
     decided.iter().fold(state, |state, decided| {
         let event = ReplayEvent {
             at: Timestamp::from_nanos(1),
@@ -57,31 +65,33 @@ fn apply(state: Option<Job>, decided: &[Decided]) -> Option<Job> {
 }
 
 /// The state after commands to job 1, which are all lawful.
-fn after(actions: &[Action]) -> Option<Job> {
-    let configured = apply(None, &decide(&None, &configure_as(1, WINDOW)).unwrap());
+fn after(actions: &[Action]) -> Jobs {
+    let none = Jobs::default();
+    let decided = decide(&none, &configure_as(1, WINDOW)).unwrap();
+    let configured = apply(none, &decided);
     actions.iter().fold(configured, |state, action| {
         let decided = decide(&state, &command(1, action.clone())).unwrap();
         apply(state, &decided)
     })
 }
 
-fn states() -> [(&'static str, Option<Job>); 7] {
+fn states() -> [(&'static str, Jobs); 8] {
     let running = [Action::Schedule(PLAN), start("a"), Action::Advance(at(2))];
     let completed = [&running[..], &[Action::Complete(at(5))]].concat();
     [
-        ("unconfigured", None),
+        ("unconfigured", Jobs::default()),
         ("accepted", after(&[])),
         ("pending", after(&[Action::Schedule(PLAN)])),
         ("running", after(&running)),
+        ("running", after(&[&running[..], &[pause()]].concat())),
         ("completed", after(&completed)),
         ("failed", after(&[fail()])),
         ("cancelled", after(&[cancel()])),
     ]
 }
 
-#[expect(clippy::ref_option, reason = "as `decide` takes it")]
 /// The facts in words; `·` for silence, `!` and the code for a refusal.
-fn outcome(state: &Option<Job>, command: &Command) -> String {
+fn outcome(state: &Jobs, command: &Command) -> String {
     match decide(state, command) {
         Err(denial) => format!("!{}", denial.code()),
         Ok(decided) if decided.is_empty() => "·".to_owned(),
@@ -93,44 +103,94 @@ fn outcome(state: &Option<Job>, command: &Command) -> String {
     }
 }
 
+fn name(jobs: &Jobs) -> &'static str {
+    jobs.newest.as_ref().map_or("unconfigured", Job::state_name)
+}
+
 #[test]
 fn every_pair_of_state_and_command_is_decided() {
     let columns = [
         ("configure", configure_as(2, OTHER_WINDOW)),
+        ("line up", command(2, wish(OTHER_WINDOW, true))),
         ("schedule", command(1, Action::Schedule(PLAN))),
         ("start", command(1, start("b"))),
         ("advance", command(1, Action::Advance(at(3)))),
         ("complete", command(1, Action::Complete(at(5)))),
+        ("pause", command(1, pause())),
+        ("resume", command(1, Action::Resume)),
         ("cancel", command(1, cancel())),
         ("fail", command(1, fail())),
     ];
     let table = [
-        ("unconfigured", ["accepted", "·", "·", "·", "·", "!no_such_job", "·"]),
-        ("accepted", ["failed+accepted", "scheduled", "·", "·", "·", "cancelled", "failed"]),
-        ("pending", ["failed+accepted", "·", "started", "·", "completed", "cancelled", "failed"]),
-        ("running", ["!running", "·", "started", "advanced", "completed", "cancelled", "failed"]),
-        ("completed", ["accepted", "·", "·", "·", "·", "·", "·"]),
-        ("failed", ["accepted", "·", "·", "·", "·", "·", "·"]),
-        ("cancelled", ["accepted", "·", "·", "·", "·", "·", "·"]),
+        "unconfigured  accepted        accepted · · · · !no_such_job !no_such_job !no_such_job ·",
+        "accepted      failed+accepted accepted scheduled · · · paused · cancelled failed",
+        "pending       failed+accepted accepted · started · completed paused · cancelled failed",
+        "running       !running accepted · started advanced completed paused · cancelled failed",
+        "running       !running accepted · started advanced completed · resumed cancelled failed",
+        "completed     accepted accepted · · · · !ended !ended · ·",
+        "failed        accepted accepted · · · · !ended !ended · ·",
+        "cancelled     accepted accepted · · · · !ended !ended · ·",
     ];
-    for ((name, state), (row, expected)) in states().into_iter().zip(table) {
-        assert_eq!((name, state.as_ref().map_or("unconfigured", Job::state_name)), (row, row));
-        for ((column, command), expected) in columns.iter().zip(expected) {
-            assert_eq!(outcome(&state, command), expected, "{row} + {column}");
+    for ((expected, state), row) in states().into_iter().zip(table) {
+        let mut row = row.split_whitespace();
+        assert_eq!((expected, name(&state)), (row.next().unwrap(), expected));
+        for (column, command) in &columns {
+            assert_eq!(outcome(&state, command), row.next().unwrap(), "{expected} + {column}");
         }
     }
 }
 
 #[test]
-fn commands_about_another_job_are_silence_and_cancelling_it_is_refused() {
+fn commands_about_another_job_are_silence_and_people_are_told_so() {
     for (name, state) in states() {
         for action in [Action::Schedule(PLAN), start("b"), Action::Advance(at(3))] {
             assert_eq!(outcome(&state, &command(9, action)), "·", "{name}");
         }
         assert_eq!(outcome(&state, &command(9, Action::Complete(at(5)))), "·", "{name}");
         assert_eq!(outcome(&state, &command(9, fail())), "·", "{name}");
-        assert_eq!(outcome(&state, &command(9, cancel())), "!no_such_job", "{name}");
+        for action in [cancel(), pause(), Action::Resume] {
+            assert_eq!(outcome(&state, &command(9, action)), "!no_such_job", "{name}");
+        }
     }
+}
+
+#[test]
+fn a_job_that_waits_can_be_cancelled_and_nothing_else() {
+    let running = after(&[Action::Schedule(PLAN), start("a")]);
+    let line_up = |job, window| command(job, wish(window, true));
+    let state = apply(running.clone(), &decide(&running, &line_up(2, WINDOW)).unwrap());
+    assert_eq!((state.newest.as_ref().unwrap().id, state.waiting[0].id), (id(1), id(2)));
+    assert_eq!(outcome(&state, &line_up(2, WINDOW)), "·", "the same request again");
+    for action in [pause(), Action::Resume] {
+        assert_eq!(outcome(&state, &command(2, action)), "!waiting");
+    }
+    for action in [start("a"), Action::Complete(at(5)), fail()] {
+        assert_eq!(outcome(&state, &command(2, action)), "·");
+    }
+    let without = apply(state.clone(), &decide(&state, &command(2, cancel())).unwrap());
+    assert!(without.waiting.is_empty());
+    assert_eq!(outcome(&without, &command(2, cancel())), "!ended");
+    // Nobody takes the place that others wait for.
+    let pending = after(&[Action::Schedule(PLAN)]);
+    let pending = apply(pending.clone(), &decide(&pending, &line_up(2, WINDOW)).unwrap());
+    assert_eq!(outcome(&pending, &configure_as(3, OTHER_WINDOW)), "!running");
+    let ended = apply(state.clone(), &decide(&state, &command(1, cancel())).unwrap());
+    assert_eq!((ended.newest.as_ref().unwrap().id, name(&ended)), (id(2), "accepted"));
+}
+
+#[test]
+fn only_so_many_jobs_wait() {
+    let mut state = after(&[]);
+    for job in 2.. {
+        match decide(&state, &command(job, wish(WINDOW, true))) {
+            Ok(decided) => state = apply(state, &decided),
+            Err(denial) => {
+                assert_eq!(denial.code(), "queue_full");
+                break;
+            }
+        }
+    }
+    assert_eq!(state.waiting.len(), WAITING_MAX);
 }
 
 #[test]
@@ -158,8 +218,9 @@ fn a_replaced_job_ends_as_superseded_by_its_own_id() {
     assert_eq!(jobs, [id(1), id(2)]);
     let ReplayFact::Failed { failure, .. } = &decided[0].fact else { panic!("{decided:?}") };
     assert_eq!(failure.code, "superseded");
-    let state = apply(after(&[]), &decided).unwrap();
-    assert_eq!((state.id, state.state_name()), (id(2), "accepted"));
+    let state = apply(after(&[]), &decided);
+    assert_eq!((state.newest.as_ref().unwrap().id, name(&state)), (id(2), "accepted"));
+    assert_eq!(state.past[0].id, id(1));
 }
 
 #[test]
@@ -193,48 +254,7 @@ fn an_end_keeps_the_latest_progress() {
     for (told, kept) in [(1, 3), (4, 4)] {
         let action = Action::Fail { failure: gap(), progress: at(told) };
         let decided = decide(&running, &command(1, action)).unwrap();
-        assert_eq!(apply(running.clone(), &decided).unwrap().progress(), at(kept));
-    }
-}
-
-fn any_action() -> impl Strategy<Value = Action> {
-    let plan = (0u64..9, 0u64..9).prop_map(|(from_sequence, until_sequence)| Plan {
-        from_sequence,
-        until_sequence,
-        estimated_events: 7,
-    });
-    let window = prop_oneof![Just(WINDOW), Just(OTHER_WINDOW)];
-    prop_oneof![
-        window.prop_map(|window| Action::Configure { window, snapshot_sequence: 5 }),
-        plan.prop_map(Action::Schedule),
-        "[ab]".prop_map(|holder| Action::Start { holder }),
-        (0u64..9).prop_map(|sequence| Action::Advance(at(sequence))),
-        (0u64..9).prop_map(|sequence| Action::Complete(at(sequence))),
-        (0u64..9).prop_map(|n| Action::Cancel { reason: "x".to_owned(), progress: at(n) }),
-        (0u64..9).prop_map(|n| Action::Fail { failure: gap(), progress: at(n) }),
-    ]
-}
-
-proptest! {
-    #[test]
-    fn folding_decisions_never_leaves_the_machine(
-        commands in prop::collection::vec((1u128..4, any_action()), 0..40)
-    ) {
-        let mut state = None;
-        for (job, action) in commands {
-            let command = command(job, action);
-            let Ok(decided) = decide(&state, &command) else { continue };
-            let was = state.clone();
-            state = apply(state, &decided);
-            // The same command again changes nothing: it may be repeated after a lost answer.
-            if matches!(command.action, Action::Configure { .. }) && !decided.is_empty() {
-                prop_assert_eq!(decide(&state, &command), Ok(Vec::new()));
-            }
-            // An ended job never comes back.
-            if let (Some(was), Some(is)) = (was, &state)
-                && was.is_ended() && was.id == is.id {
-                prop_assert_eq!(&was, is);
-            }
-        }
+        let job = apply(running.clone(), &decided).newest.unwrap();
+        assert_eq!(job.progress(), at(kept));
     }
 }

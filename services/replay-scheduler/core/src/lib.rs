@@ -30,9 +30,12 @@
 //! or deliver an event never completes unless the event was quarantined; a job always ends.
 
 pub mod command;
+pub mod count;
 mod decide;
 pub mod plan;
+pub mod queue;
 pub mod react;
+pub mod unacknowledged;
 
 pub use command::{Action, Command, Decided, Denial};
 pub use decide::decide;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use auditrelay_model::Timestamp;
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::delivery::LaneState;
-use auditrelay_model::replay::{Failure, Job, Phase, Plan, Progress};
+use auditrelay_model::replay::{Failure, Job, Phase, Plan, Progress, Target};
 use auditrelay_model::scope::Scope;
 
 use crate::command::{Action, Command};
@@ -13,8 +13,10 @@ use crate::command::{Action, Command};
 /// Everything that is seen of a job.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
-    /// The scope's webhook.
+    /// What the job is sent to.
     pub webhook: WebhookState,
+    /// It is the job's turn, among those of its organization.
+    pub is_its_turn: bool,
     /// The job's lane, once it has stored a fact.
     pub lane: Option<LaneSeen<'a>>,
     /// The oldest sequence that EVENTS still holds; 0 when it was not looked up.
@@ -41,11 +43,17 @@ pub enum WebhookState {
     Disabled,
     /// There is none, or it has no destination.
     Missing,
+    /// The destination that the job names is gone.
+    NoDestination,
 }
 
 impl WebhookState {
-    /// The state of the scope's webhook.
-    pub fn of(config: &OrgConfig, scope: Scope) -> Self {
+    /// What a job of the scope is sent to: the destination that it names, or the scope's webhook.
+    pub fn of(config: &OrgConfig, scope: Scope, target: Target) -> Self {
+        if let Some(destination) = target.destination {
+            let is_there = config.destinations.contains_key(&destination);
+            return if is_there { Self::Ready } else { Self::NoDestination };
+        }
         if config.enabled_destination(scope).is_some() {
             return Self::Ready;
         }
@@ -101,37 +109,25 @@ pub enum Next {
 pub fn react(job: &Job, seen: &Seen<'_>, pace: &Pace) -> Next {
     let action = match &job.phase {
         Phase::Accepted => return accepted(job, seen),
-        Phase::Pending(plan) => pending(*plan, seen).or_else(|| obstacle(job, *plan, seen, pace)),
-        Phase::Running { plan, holder, progress } => running(*plan, seen)
-            .or_else(|| obstacle(job, *plan, seen, pace))
+        Phase::Pending(plan) => pending(plan, seen).or_else(|| obstacle(job, plan, seen, pace)),
+        Phase::Running { plan, holder, progress } => running(plan, seen)
+            .or_else(|| obstacle(job, plan, seen, pace))
             .or_else(|| handed_over(holder, seen))
-            .or_else(|| advanced(job, *plan, *progress, seen, pace)),
+            .or_else(|| advanced(job, plan, *progress, seen, pace)),
         Phase::Completed(_) | Phase::Failed { .. } | Phase::Cancelled { .. } => None,
     };
     action.map_or(Next::Wait, |action| Next::Do(Command { job: job.id, action }))
 }
 
-/// A lane's counts in a job's words.
-pub fn progress_of(lane: &LaneState) -> Progress {
-    Progress {
-        events_sent: lane.totals.events_delivered,
-        events_skipped: lane.totals.events_passed,
-        events_quarantined: lane.totals.events_quarantined,
-        events_expired: lane.totals.events_expired,
-        bytes_sent: lane.totals.bytes_delivered,
-        requests: lane.totals.requests,
-        sequence: lane.cursor.map_or(0, |cursor| cursor.sequence),
-    }
-}
-
 fn accepted(job: &Job, seen: &Seen<'_>) -> Next {
     match unsendable(seen.webhook) {
         Some(failure) => Next::Do(Command { job: job.id, action: fail(failure, seen) }),
-        None => Next::Plan,
+        None if seen.is_its_turn => Next::Plan,
+        None => Next::Wait,
     }
 }
 
-fn pending(plan: Plan, seen: &Seen<'_>) -> Option<Action> {
+fn pending(plan: &Plan, seen: &Seen<'_>) -> Option<Action> {
     if plan.is_empty() {
         return Some(Action::Complete(Progress::default()));
     }
@@ -139,43 +135,37 @@ fn pending(plan: Plan, seen: &Seen<'_>) -> Option<Action> {
     Some(Action::Start { holder: lane.holder.unwrap_or("unknown").to_owned() })
 }
 
-fn running(plan: Plan, seen: &Seen<'_>) -> Option<Action> {
+fn running(plan: &Plan, seen: &Seen<'_>) -> Option<Action> {
     let lane = seen.lane?;
     if !is_done(plan, &lane) {
         return None;
     }
-    let progress = progress_of(lane.state);
+    let progress = Progress::of(lane.state);
     if progress.events_expired == 0 {
         return Some(Action::Complete(progress));
     }
-    let reason =
-        format!("{} events expired before they could be delivered", progress.events_expired);
-    Some(Action::Fail { failure: failure("expired", reason), progress })
+    Some(Action::Fail { failure: expiry(progress.events_expired), progress })
 }
 
 /// The place alone proves nothing: a batch may end inside the last record, and a lane that lost
 /// its way could come to the end without having seen everything before it.
-fn is_done(plan: Plan, lane: &LaneSeen<'_>) -> bool {
-    is_at_end(plan, lane) && accounted(&progress_of(lane.state)) >= plan.estimated_events
+fn is_done(plan: &Plan, lane: &LaneSeen<'_>) -> bool {
+    is_at_end(plan, lane) && Progress::of(lane.state).accounted() >= plan.estimated_events
 }
 
-fn is_at_end(plan: Plan, lane: &LaneSeen<'_>) -> bool {
+fn is_at_end(plan: &Plan, lane: &LaneSeen<'_>) -> bool {
     lane.state.cursor.is_some_and(|cursor| cursor.sequence >= plan.until_sequence)
 }
 
-fn accounted(progress: &Progress) -> u64 {
-    progress.events_sent
-        + progress.events_skipped
-        + progress.events_quarantined
-        + progress.events_expired
-}
-
-fn obstacle(job: &Job, plan: Plan, seen: &Seen<'_>, pace: &Pace) -> Option<Action> {
-    stopped(seen)
-        .or_else(|| unsendable(seen.webhook))
-        .or_else(|| impatient(seen, pace))
-        .or_else(|| standing(job, plan, seen, pace))
+/// A paused job waits for somebody: it ends only when there is nothing left to wait for.
+fn obstacle(job: &Job, plan: &Plan, seen: &Seen<'_>, pace: &Pace) -> Option<Action> {
+    let is_paused = job.paused.is_some();
+    let outside = || unsendable(seen.webhook).or_else(|| impatient(seen, pace));
+    let failed = stopped(seen).or_else(|| if is_paused { None } else { outside() });
+    failed
         .map(|failure| fail(failure, seen))
+        .or_else(|| expired(job, plan, seen, pace))
+        .or_else(|| standing(job, plan, seen, pace))
 }
 
 fn stopped(seen: &Seen<'_>) -> Option<Failure> {
@@ -193,6 +183,10 @@ fn unsendable(webhook: WebhookState) -> Option<Failure> {
             "no_webhook",
             "no webhook with a destination is configured: configure one and replay again",
         )),
+        WebhookState::NoDestination => Some(failure(
+            "no_destination",
+            "the destination was deleted: name another one and replay again",
+        )),
     }
 }
 
@@ -206,20 +200,41 @@ fn impatient(seen: &Seen<'_>, pace: &Pace) -> Option<Failure> {
     })
 }
 
-fn standing(job: &Job, plan: Plan, seen: &Seen<'_>, pace: &Pace) -> Option<Failure> {
-    let progress = seen.lane.map(|lane| progress_of(lane.state)).unwrap_or_default();
-    let holds = seen.lane.is_some_and(|lane| lane.state.hold.is_some());
-    if progress != job.progress() || seen.now.since(job.updated_at) <= pace.grace {
+/// Its last record is gone, and its sender, who has the first word, says nothing any more: what
+/// is not accounted for by now has expired.
+fn expired(job: &Job, plan: &Plan, seen: &Seen<'_>, pace: &Pace) -> Option<Action> {
+    let mut progress = still(job, seen, pace)?;
+    if seen.oldest_sequence <= plan.until_sequence {
         return None;
     }
-    if seen.oldest_sequence > plan.until_sequence {
-        return Some(failure("expired", "its records expired before they could be delivered"));
+    let missing = plan.estimated_events.saturating_sub(progress.accounted());
+    progress.events_expired += missing;
+    Some(Action::Fail { failure: expiry(progress.events_expired), progress })
+}
+
+fn standing(job: &Job, plan: &Plan, seen: &Seen<'_>, pace: &Pace) -> Option<Action> {
+    let progress = still(job, seen, pace)?;
+    let lane = seen.lane?;
+    if lane.state.hold.is_some() || !is_at_end(plan, &lane) {
+        return None;
     }
-    let at_end = seen.lane.is_some_and(|lane| is_at_end(plan, &lane));
-    (at_end && !holds).then(|| {
-        let missing = plan.estimated_events.saturating_sub(accounted(&progress));
-        failure("gap", format!("{missing} events before its end are not accounted for"))
-    })
+    let missing = plan.estimated_events.saturating_sub(progress.accounted());
+    let reason = format!("{missing} events before its end are not accounted for");
+    Some(fail(failure("gap", reason), seen))
+}
+
+/// How far the job is, if that has not changed for a while.
+fn still(job: &Job, seen: &Seen<'_>, pace: &Pace) -> Option<Progress> {
+    let progress = seen.lane.map(|lane| Progress::of(lane.state)).unwrap_or_default();
+    let waited = seen.now.since(job.updated_at) > pace.grace;
+    (waited && progress == job.progress()).then_some(progress)
+}
+
+fn expiry(events: u64) -> Failure {
+    failure(
+        "expired",
+        format!("{events} events expired before they could be delivered; all others were sent"),
+    )
 }
 
 fn handed_over(holder: &str, seen: &Seen<'_>) -> Option<Action> {
@@ -229,12 +244,12 @@ fn handed_over(holder: &str, seen: &Seen<'_>) -> Option<Action> {
 
 fn advanced(
     job: &Job,
-    plan: Plan,
+    plan: &Plan,
     known: Progress,
     seen: &Seen<'_>,
     pace: &Pace,
 ) -> Option<Action> {
-    let progress = progress_of(seen.lane?.state);
+    let progress = Progress::of(seen.lane?.state);
     let waited = seen.now.since(job.updated_at);
     let due = waited >= pace.min_interval && is_a_percent(plan, known, progress);
     let seldom = pace.max_interval.max(seen.now.since(job.accepted_at) / FACTS_A_DOUBLING);
@@ -242,13 +257,13 @@ fn advanced(
     (due || overdue).then_some(Action::Advance(progress))
 }
 
-fn is_a_percent(plan: Plan, known: Progress, news: Progress) -> bool {
-    let done = accounted(&news).saturating_sub(accounted(&known));
+fn is_a_percent(plan: &Plan, known: Progress, news: Progress) -> bool {
+    let done = news.accounted().saturating_sub(known.accounted());
     done > 0 && done.saturating_mul(100) >= plan.estimated_events
 }
 
 fn fail(failure: Failure, seen: &Seen<'_>) -> Action {
-    let progress = seen.lane.map(|lane| progress_of(lane.state)).unwrap_or_default();
+    let progress = seen.lane.map(|lane| Progress::of(lane.state)).unwrap_or_default();
     Action::Fail { failure, progress }
 }
 

@@ -2,21 +2,28 @@ use auditrelay_model::Window;
 use auditrelay_model::delivery::{Hold, Totals};
 use auditrelay_model::id::JobId;
 use auditrelay_model::record::Position;
+use auditrelay_model::replay::{Pause, Terms};
 use uuid::Uuid;
 
 use super::*;
 
-const PLAN: Plan = Plan { from_sequence: 1, until_sequence: 500, estimated_events: 1_000 };
+const PLAN: Plan =
+    Plan { from_sequence: 1, until_sequence: 500, estimated_events: 1_000, ..Plan::EMPTY };
 const START: Timestamp = Timestamp::from_nanos(1_800_000_000_000_000_000);
 
 fn job(phase: Phase) -> Job {
     Job {
         id: JobId::from_uuid(Uuid::nil()),
         window: Window::stored(START, START),
+        terms: Terms::default(),
         snapshot_sequence: 600,
         actor: "test".to_owned(),
         accepted_at: START,
+        started_at: None,
         updated_at: START,
+        paused: None,
+        rested: Duration::ZERO,
+        steps: Vec::new(),
         phase,
     }
 }
@@ -37,6 +44,7 @@ fn seen(lane: Option<&LaneState>, after: u64) -> Seen<'_> {
     let lane = lane.map(|state| LaneSeen { state, holder: Some("a") });
     Seen {
         webhook: WebhookState::Ready,
+        is_its_turn: true,
         lane,
         oldest_sequence: 1,
         now: START + Duration::from_secs(after),
@@ -70,6 +78,27 @@ fn an_accepted_job_is_planned_unless_nothing_can_be_sent() {
     assert_eq!(failed_with(&job, &disabled).as_deref(), Some("disabled"));
     let missing = Seen { webhook: WebhookState::Missing, ..ready };
     assert_eq!(failed_with(&job, &missing).as_deref(), Some("no_webhook"));
+    let gone = Seen { webhook: WebhookState::NoDestination, ..ready };
+    assert_eq!(failed_with(&job, &gone).as_deref(), Some("no_destination"));
+    assert_eq!(next(&job, &Seen { is_its_turn: false, ..ready }), Next::Wait);
+}
+
+#[test]
+fn a_paused_job_waits_whatever_its_webhook_is_but_not_for_what_is_gone() {
+    let pause = Pause { since: START, actor: "a".to_owned(), reason: String::new() };
+    let state = lane(10, 4, 9);
+    for job in [job(Phase::Pending(PLAN)), running(Progress::of(&state))] {
+        let job = Job { paused: Some(pause.clone()), ..job };
+        let lane = matches!(job.phase, Phase::Running { .. }).then_some(&state);
+        let off = Seen { webhook: WebhookState::Disabled, ..seen(lane, 9_999) };
+        assert_eq!(next(&job, &off), Next::Wait);
+        let gone = Seen { oldest_sequence: 501, ..off };
+        assert_eq!(failed_with(&job, &gone).as_deref(), Some("expired"));
+    }
+    // What its sender had in hand still counts.
+    let job = Job { paused: Some(pause), ..running(Progress::of(&state)) };
+    let done = lane(2_000, 500, 1_000);
+    assert!(matches!(action(&job, &seen(Some(&done), 0)), Some(Action::Complete(_))));
 }
 
 #[test]
@@ -131,7 +160,7 @@ fn the_job_completes_at_its_end_when_every_event_is_accounted_for() {
 #[test]
 fn a_lane_that_stands_at_its_end_with_events_missing_fails_the_job() {
     let mut state = lane(2_000, 500, 990);
-    let job = running(progress_of(&state));
+    let job = running(Progress::of(&state));
     assert_eq!(next(&job, &seen(Some(&state), 299)), Next::Wait);
     let Some(Action::Fail { failure, .. }) = action(&job, &seen(Some(&state), 301)) else {
         panic!("the job hangs");
@@ -178,7 +207,7 @@ fn progress_is_recorded_by_the_percent_and_seldom_below_it() {
         assert_eq!(advanced, recorded, "{delivered} events after {after} s");
     }
     let state = lane(10, 4, 10);
-    let known = running(progress_of(&state));
+    let known = running(Progress::of(&state));
     assert_eq!(next(&known, &seen(Some(&state), 3_000)), Next::Wait);
 }
 
@@ -186,7 +215,7 @@ fn progress_is_recorded_by_the_percent_and_seldom_below_it() {
 fn a_receiver_that_takes_nothing_for_too_long_fails_the_job() {
     let mut state = lane(10, 4, 0);
     state.hold = Some(Hold { reason: "503".to_owned(), customer_must_act: false, since: START });
-    let job = running(progress_of(&state));
+    let job = running(Progress::of(&state));
     assert_eq!(next(&job, &seen(Some(&state), 24 * 3600)), Next::Wait);
     assert_eq!(failed_with(&job, &seen(Some(&state), 26 * 3600)).as_deref(), Some("receiver"));
 }
@@ -197,6 +226,14 @@ fn records_that_expire_under_a_standing_lane_fail_the_job() {
     let pending = job(Phase::Pending(PLAN));
     assert_eq!(failed_with(&pending, &gone(301)).as_deref(), Some("expired"));
     assert_eq!(failed_with(&pending, &gone(299)), None);
+    // Exactly what is not accounted for has expired.
+    let state = lane(10, 4, 300);
+    let seen_gone = Seen { oldest_sequence: 501, ..seen(Some(&state), 301) };
+    let Some(Action::Fail { progress, .. }) = action(&running(Progress::of(&state)), &seen_gone)
+    else {
+        panic!("the job hangs");
+    };
+    assert_eq!((progress.events_sent, progress.events_expired), (300, 700));
     let part = Seen { oldest_sequence: 500, ..seen(None, 301) };
     assert_eq!(failed_with(&pending, &part), None);
 }
@@ -219,8 +256,13 @@ fn an_ended_job_is_left_alone() {
 #[test]
 fn a_job_of_a_week_leaves_room_for_its_acceptance_on_its_subject() {
     // A receiver that takes a little every second, and far less than a percent in all.
-    let plan = Plan { from_sequence: 1, until_sequence: u64::MAX, estimated_events: u64::MAX };
-    let phase = Phase::Running { plan, holder: "a".to_owned(), progress: Progress::default() };
+    let (until_sequence, estimated_events) = (u64::MAX, u64::MAX);
+    let plan = Plan { from_sequence: 1, until_sequence, estimated_events, ..Plan::EMPTY };
+    let phase = Phase::Running {
+        plan: plan.clone(),
+        holder: "a".to_owned(),
+        progress: Progress::default(),
+    };
     let (mut job, mut facts) = (job(phase), 0);
     for second in 1..=7 * 24 * 3_600 {
         let lane = lane(second, second, second);
@@ -228,7 +270,7 @@ fn a_job_of_a_week_leaves_room_for_its_acceptance_on_its_subject() {
         if let Some(Action::Advance(progress)) = action(&job, &seen) {
             facts += 1;
             job.updated_at = seen.now;
-            job.phase = Phase::Running { plan, holder: "a".to_owned(), progress };
+            job.phase = Phase::Running { plan: plan.clone(), holder: "a".to_owned(), progress };
         }
     }
     assert!((100..5_000).contains(&facts), "{facts} facts");

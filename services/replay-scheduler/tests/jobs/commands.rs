@@ -12,7 +12,9 @@ use crate::support::{World, job_id, pass_until, world};
 fn denied(reply: &ReplayReply) -> Option<&str> {
     match reply {
         ReplayReply::Denied { code, .. } => Some(code),
-        ReplayReply::Stored { .. } | ReplayReply::Unavailable(_) => None,
+        ReplayReply::Stored { .. } | ReplayReply::Estimated(_) | ReplayReply::Unavailable(_) => {
+            None
+        }
     }
 }
 
@@ -78,7 +80,9 @@ async fn many_requests_to_two_schedulers_make_one_job_after_another() {
         .iter()
         .filter_map(|answer| match answer {
             ReplayReply::Stored { sequence } => Some(*sequence),
-            ReplayReply::Denied { .. } | ReplayReply::Unavailable(_) => None,
+            ReplayReply::Denied { .. }
+            | ReplayReply::Estimated(_)
+            | ReplayReply::Unavailable(_) => None,
         })
         .collect();
     assert_eq!(stored.len(), 6, "{answers:?}");

@@ -46,7 +46,7 @@ async fn a_sweep_removes_what_a_crash_left_and_makes_what_was_lost() {
     world.records(1).await;
     let scheduler = world.scheduler().await;
     let orphan = job_id();
-    world.streams.create_replay_consumer(world.scope, orphan, world.clock.now()).await.unwrap();
+    world.streams.create_replay_consumer(world.scope, orphan, 1).await.unwrap();
     let job = world.configured(&scheduler).await;
     scheduler.sweep().await.unwrap();
     assert!(!world.has_consumer(orphan).await);

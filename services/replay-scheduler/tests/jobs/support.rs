@@ -11,7 +11,7 @@ use auditrelay_model::destination::{Destination, LogFormat, SealedSecret, TlsPol
 use auditrelay_model::event::{Access, AuditEvent, Detail};
 use auditrelay_model::id::{BatchId, CommandId, DestinationId, EventId, JobId, OrgId, RecordId};
 use auditrelay_model::record::{Digest, Position, Record};
-use auditrelay_model::replay::Job;
+use auditrelay_model::replay::{Job, Terms};
 use auditrelay_model::stream::{Discard, Storage, StreamSpec};
 use auditrelay_model::{Clock, Scope, Timestamp, Window};
 use auditrelay_replay_scheduler::{Config, Scheduler};
@@ -140,7 +140,7 @@ impl World {
 
     /// The scope's newest job as everybody sees it.
     pub(crate) async fn job(&self) -> Option<Job> {
-        Option::clone(&self.jobs.read(&self.scope).await.unwrap().state)
+        self.jobs.read(&self.scope).await.unwrap().state.newest.clone()
     }
 
     pub(crate) async fn state(&self) -> String {
@@ -161,7 +161,10 @@ impl World {
     }
 
     pub(crate) fn configure(&self, window: Window) -> ReplayCommand {
-        self.command(job_id(), ReplayAction::Configure { window })
+        self.command(
+            job_id(),
+            ReplayAction::Configure { window, terms: Terms::default(), may_wait: false },
+        )
     }
 
     pub(crate) fn command(&self, job: JobId, action: ReplayAction) -> ReplayCommand {
@@ -212,6 +215,8 @@ impl World {
             status: Some(200),
             message: String::new(),
             trace_id: String::new(),
+            sent: None,
+            runs: Vec::new(),
         };
         self.fact(job, "sender-a", DeliveryFact::Attempt(Box::new(attempt))).await;
     }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use auditrelay_model::event::{AuditEvent, Detail};
+use auditrelay_model::event::AuditEvent;
 use auditrelay_model::id::BatchId;
 use auditrelay_model::record::{Place, Position, Record};
 
@@ -59,27 +59,26 @@ impl Batch {
             .iter()
             .flat_map(|slice| slice.record.events.get(slice.range.clone()).unwrap_or_default())
     }
+
+    /// First and last numbers of its runs, where it leaves some numbers out between its ends.
+    pub(crate) fn runs(&self) -> Vec<(u64, u64)> {
+        let mut runs: Vec<(u64, u64)> = Vec::new();
+        for slice in &self.slices {
+            let number = |index: usize| slice.record.first_number + index as u64;
+            let (first, next) = (number(slice.range.start), number(slice.range.end));
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 == first => *last = next.saturating_sub(1),
+                _ => runs.push((first, next.saturating_sub(1))),
+            }
+        }
+        if runs.len() > 1 { runs } else { Vec::new() }
+    }
 }
 
 /// About as many bytes as an event's line takes; the exact size is known once it is written.
 pub fn weight(event: &AuditEvent) -> usize {
-    let detail = match &event.detail {
-        Detail::Authentication(_) => 0,
-        Detail::Authorization(a) => a.service.len() + a.resource.len() + a.action.len(),
-        Detail::Access(a) => a.method.len() + a.query.len(),
-    };
-    LINE_OVERHEAD
-        + event.principal_id.len()
-        + event.principal_name.len()
-        + event.actor_id.len()
-        + event.uri.len()
-        + event.user_agent.len()
-        + event.trace_id.len()
-        + detail
+    event.weight()
 }
-
-/// Names of fields, id, times, ids of organization and portal, signature.
-const LINE_OVERHEAD: usize = 700;
 
 /// Chooses how much the next batch takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,12 +17,13 @@ mod port;
 mod settle;
 mod switch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use auditrelay_model::Window;
 use auditrelay_model::backoff::Backoff;
 use auditrelay_model::delivery::{DeliveryFact, LaneState};
 use auditrelay_model::record::Position;
+use auditrelay_model::replay::Selection;
 
 use crate::batch::{Batch, Caps, Sizer};
 use buffer::Buffer;
@@ -33,14 +34,14 @@ pub use port::{
 };
 
 /// What a lane works for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Course {
     /// Events as they come.
     Live,
-    /// The events of a window that were stored up to a sequence.
+    /// A job's events that were stored up to a sequence.
     Replay {
         /// Which events are sent.
-        window: Window,
+        selection: Arc<Selection>,
         /// The last record that matters.
         until: u64,
         /// How long the receiver may be down before the job is given up.
@@ -156,7 +157,7 @@ impl Lane {
             Input::Arrived(arrival) => self.arrived(&arrival, moment),
             Input::Overflowed => self.overflowed(moment),
             Input::Exhausted => self.exhausted(),
-            Input::Rejoin(answer) => self.rejoined(answer, moment),
+            Input::Rejoin(answer) => self.rejoined(answer),
             Input::Cut { fits } => self.cut(fits, moment),
             Input::Tried(tried) => self.tried(&tried, moment),
             Input::Woke => self.woke(moment),
@@ -199,8 +200,8 @@ impl Lane {
 
     /// A replay whose last fact already says that everything is done.
     fn is_complete(&self) -> bool {
-        match (self.course, self.state.cursor) {
-            (Course::Replay { until, .. }, Some(cursor)) => cursor.sequence >= until,
+        match (&self.course, self.state.cursor) {
+            (Course::Replay { until, .. }, Some(cursor)) => cursor.sequence >= *until,
             (Course::Replay { .. }, None) | (Course::Live, _) => false,
         }
     }
@@ -217,10 +218,10 @@ impl Lane {
 
     /// Gives a replay up whose receiver has been down for too long.
     fn check_patience(&mut self, moment: Moment) {
-        let (Course::Replay { patience, .. }, Some(hold)) = (self.course, &self.state.hold) else {
+        let (Course::Replay { patience, .. }, Some(hold)) = (&self.course, &self.state.hold) else {
             return;
         };
-        if moment.now.since(hold.since) >= patience {
+        if moment.now.since(hold.since) >= *patience {
             let reason =
                 format!("the receiver has not answered 2xx since {}: {}", hold.since, hold.reason);
             self.stop("receiver", reason, moment);

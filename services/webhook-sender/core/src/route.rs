@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::delivery::LaneState;
+use auditrelay_model::destination::Destination;
 use auditrelay_model::webhook::Webhook;
-use auditrelay_model::{Scope, Timestamp};
+use auditrelay_model::{Scope, Timestamp, replay};
 
 use crate::lane::{Switch, Target};
 
@@ -35,6 +36,31 @@ pub fn switch(config: &OrgConfig, scope: Scope) -> Switch {
             }),
         },
     }
+}
+
+/// Whether and where a job may send: to the destination that it names, or else to the scope's
+/// webhook; in the format that it names, or else in the destination's.
+pub fn receiver(
+    config: &OrgConfig,
+    scope: Scope,
+    target: replay::Target,
+) -> (Switch, Option<Destination>) {
+    let (switch, destination) = match target.destination {
+        None => (switch(config, scope), config.enabled_destination(scope).map(|(_, found)| found)),
+        Some(id) => match config.destinations.get(&id) {
+            None => (Switch::Gone, None),
+            Some(destination) => {
+                let (log_format, changed_at) = (destination.log_format, destination.updated_at);
+                (Switch::On(Target { destination: id, log_format, changed_at }), Some(destination))
+            }
+        },
+    };
+    let Some(log_format) = target.log_format else { return (switch, destination.cloned()) };
+    let switch = match switch {
+        Switch::On(target) => Switch::On(Target { log_format, ..target }),
+        Switch::Off | Switch::Gone => switch,
+    };
+    (switch, destination.map(|found| Destination { log_format, ..found.clone() }))
 }
 
 /// What a lane goes on from: its last fact's state, unless that belongs to an earlier webhook.

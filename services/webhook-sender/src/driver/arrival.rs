@@ -2,22 +2,28 @@
 
 use std::sync::Arc;
 
-use auditrelay_model::Window;
 use auditrelay_model::record::Record;
+use auditrelay_model::replay::Stretch;
 use auditrelay_streams::{Pulled, Undecodable};
 use auditrelay_webhook_sender_core::lane::{Arrival, Body};
+
+use super::Supply;
 
 /// Larger records are decoded away from the threads that serve sockets.
 const DECODE_INLINE_MAX: usize = 32 * 1024;
 
-/// Reads a record, unless its head already says that nothing of it lies in the window.
-pub(super) async fn read(pulled: Pulled, window: Option<Window>) -> Arrival {
+/// Reads a record, unless its head already says that nothing of it is selected.
+pub(super) async fn read(pulled: Pulled, supply: &Supply) -> Arrival {
     let head = pulled.head.clone();
-    let outside = window.is_some_and(|window| !window.touches(head.ts_min, head.ts_max));
-    let body = if outside { Body::OutsideWindow } else { decode(pulled).await };
+    let numbers = Stretch { epoch: head.epoch, first: head.first_number, last: head.last_number };
+    let selected = supply
+        .selection()
+        .is_none_or(|selection| selection.touches(numbers, head.ts_min, head.ts_max));
+    let body = if selected { decode(pulled).await } else { Body::NotSelected };
     Arrival {
         sequence: head.sequence,
         stored_at: head.stored_at,
+        oldest: supply.oldest(),
         epoch: head.epoch,
         first_number: head.first_number,
         last_number: head.last_number,

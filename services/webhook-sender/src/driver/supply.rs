@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use auditrelay_model::Window;
 use auditrelay_model::record::Position;
+use auditrelay_model::replay::Selection;
 use auditrelay_streams::Acker;
 use auditrelay_webhook_sender_core::lane::Wants;
 
@@ -16,7 +16,7 @@ pub(crate) enum Supply {
     /// From the shard, or alone while the lane is behind.
     Live { door: Arc<Door>, source: Source },
     /// Alone.
-    Replay { window: Window, source: Source },
+    Replay { selection: Arc<Selection>, source: Source },
 }
 
 /// What a supply brings.
@@ -67,11 +67,18 @@ impl Supply {
         }
     }
 
-    /// Records that do not touch it need not be read.
-    pub(super) fn window(&self) -> Option<Window> {
+    /// Records that it does not touch need not be read.
+    pub(super) fn selection(&self) -> Option<&Selection> {
         match self {
             Self::Live { .. } => None,
-            Self::Replay { window, .. } => Some(*window),
+            Self::Replay { selection, .. } => Some(selection),
+        }
+    }
+
+    /// The oldest sequence that was held when the lane's own reading began.
+    pub(super) fn oldest(&self) -> u64 {
+        match self {
+            Self::Live { source, .. } | Self::Replay { source, .. } => source.oldest(),
         }
     }
 }

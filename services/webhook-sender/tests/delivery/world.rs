@@ -9,7 +9,7 @@ use auditrelay_model::delivery::{Lane, LaneState};
 use auditrelay_model::destination::Destination;
 use auditrelay_model::id::{CommandId, JobId, OrgId, RecordId};
 use auditrelay_model::record::Record;
-use auditrelay_model::replay::{Plan, ReplayEvent, ReplayFact};
+use auditrelay_model::replay::{Plan, ReplayEvent, ReplayFact, Terms};
 use auditrelay_model::stream::StreamSpec;
 use auditrelay_model::test_delivery::{TestDelivery, TestReport};
 use auditrelay_model::{Clock, Scope, Window};
@@ -204,10 +204,13 @@ impl World {
         let now = SystemClock.now();
         let window = Window::stored(now - Duration::from_hours(1), now);
         let last = self.streams.events_state().await.unwrap().last_sequence;
-        self.streams.create_replay_consumer(self.scope, job, window.start()).await.unwrap();
-        let plan = Plan { from_sequence: 1, until_sequence: last, estimated_events: 0 };
-        let facts =
-            [ReplayFact::Accepted { window, snapshot_sequence: last }, ReplayFact::Scheduled(plan)];
+        self.streams.create_replay_consumer(self.scope, job, 1).await.unwrap();
+        let plan = Plan { from_sequence: 1, until_sequence: last, ..Plan::EMPTY };
+        let (terms, waits) = (Terms::default(), false);
+        let facts = [
+            ReplayFact::Accepted { window, snapshot_sequence: last, terms, waits },
+            ReplayFact::Scheduled(plan),
+        ];
         let facts = facts.map(|fact| {
             let actor = "test".to_owned();
             ReplayEvent { at: now, scope: self.scope, job, actor, fact }

@@ -178,6 +178,30 @@ impl Org {
         self.put("/v3/audit-log-replay-job", &window).await
     }
 
+    /// Asks our own API for a replay of a window, with these further members.
+    pub async fn replay_job(&self, start: Timestamp, end: Timestamp, more: &Value) -> Reply {
+        self.post("/v1/replay-jobs", &wish(start, end, more)).await
+    }
+
+    /// Asks what such a replay would send.
+    pub async fn estimate(&self, start: Timestamp, end: Timestamp, more: &Value) -> Reply {
+        self.post("/v1/replay-estimates", &wish(start, end, more)).await
+    }
+
+    /// Waits until the job with this id is in this state. A job that ended otherwise ends the wait.
+    pub async fn wait_for_job_id(&self, id: &str, wanted: &str) -> Value {
+        let path = format!("/v1/replay-jobs/{id}");
+        let job = wait::until(&format!("job {id} to be {wanted}"), async || {
+            let job = self.get(&path).await.must(200).body;
+            let state = job["state"].as_str().unwrap_or_default();
+            let over = ["completed", "failed", "cancelled"].contains(&state);
+            if state == wanted || over { Ok(job) } else { Err(job.to_string()) }
+        })
+        .await;
+        assert_eq!(job["state"], wanted, "{job}");
+        job
+    }
+
     /// The replay job in detail.
     pub async fn job(&self) -> Value {
         self.get("/v1/replay-job").await.must(200).body
@@ -279,6 +303,15 @@ impl Client {
         let body = answer.bytes().await.map_err(|why| format!("{why:?}"))?;
         Ok(Reply { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() })
     }
+}
+
+fn wish(start: Timestamp, end: Timestamp, more: &Value) -> Value {
+    let mut wish = json!({"start_at": start.to_string(), "end_at": end.to_string()});
+    let members = more.as_object().cloned().unwrap_or_default();
+    if let Some(object) = wish.as_object_mut() {
+        object.extend(members);
+    }
+    wish
 }
 
 /// The headers with a token's, if there is one.

@@ -119,6 +119,9 @@ fn answers(operation: &Operation) -> Value {
     let mut all = Map::new();
     let good = match operation.answer {
         None => json!({ "description": "Done." }),
+        Some("EventStream") => {
+            json!({ "description": "Done.", "content": { "text/event-stream": {} } })
+        }
         Some("Html") => json!({ "description": "Done.", "content": { "text/html": {} } }),
         Some(name) => json!({
             "description": "Done.", "content": { "application/json": { "schema": schema(name) } },

@@ -27,6 +27,8 @@ const ATTEMPTS: &[&str] =
     &["AttemptsSize", "IdAfter", "FilterLane", "FilterOutcome", "FilterAtGte", "FilterAtLte"];
 const SHORT_PAGE_NOTE: &str = "The scope is `org` or a portal's id. Follow `next` until it is null: a page \
     may be short, or empty, because one request looks at a bounded number of facts.";
+const EVENTS_NOTE: &str = "Server-sent events: `progress` whenever something has changed, then \
+    `end`. Each carries the whole job as `ReplayDetail`, so nothing is missed by connecting again.";
 const CANCEL_NOTE: &str = "Ends the job that is there now; a body is not needed.";
 
 fn get(path: impl Into<String>, tag: &'static str) -> Operation {
@@ -61,6 +63,7 @@ pub fn operations() -> Vec<Operation> {
     all.extend(portals());
     all.extend(portal_children());
     all.extend(own());
+    all.extend(replay_jobs());
     all.extend(operator());
     all.extend(about());
     all
@@ -267,6 +270,53 @@ fn own() -> Vec<Operation> {
             .notes(CANCEL_NOTE)
             .takes("CancelRequest")
             .answers(200, "ReplayDetail")
+            .fails(&[409]),
+    ]
+}
+
+/// Replay jobs with all that Konnect does not have.
+fn replay_jobs() -> Vec<Operation> {
+    let (jobs, one) = ("/v1/replay-jobs", "/v1/replay-jobs/{job}");
+    let path = |rest: &str| format!("{one}/{rest}");
+    let change = |rest: &str| post(path(rest), REPLAY).answers(200, "ReplayDetail").fails(&[409]);
+    vec![
+        post("/v1/replay-estimates", REPLAY)
+            .says("Count what a job would send; nothing is stored or sent")
+            .takes("ReplayWish")
+            .answers(200, "ReplayEstimate")
+            .fails(&[404, 429]),
+        get(jobs, REPLAY)
+            .says("List replay jobs, the newest first")
+            .query(&["PageSize", "PageNumber", "PortalId"])
+            .answers(200, "ReplayList")
+            .fails(&[404]),
+        post(jobs, REPLAY)
+            .says("Make a replay job; it waits for those of the same log before it")
+            .notes("An `Idempotency-Key` makes a repeated request the same job.")
+            .takes("ReplayWish")
+            .answers(202, "NewReplay")
+            .fails(&[404, 409, 429]),
+        post("/v1/portal-replay-jobs", REPLAY)
+            .says("Make a replay job for each portal that can have one")
+            .takes("PortalReplayWish")
+            .answers(202, "PortalReplays")
+            .fails(&[429]),
+        get(one, REPLAY).says("Show a replay job").answers(200, "ReplayDetail"),
+        change("pause").says("Let a replay job wait").takes("Reason"),
+        change("resume").says("Let a paused replay job go on"),
+        change("cancel").says("End a replay job").takes("Reason"),
+        post(path("retry"), REPLAY)
+            .says("Make a job for what a failed or cancelled one did not send")
+            .answers(202, "NewReplay")
+            .fails(&[409, 429]),
+        get(path("events"), REPLAY)
+            .says("Follow a replay job")
+            .notes(EVENTS_NOTE)
+            .answers(200, "EventStream")
+            .fails(&[429]),
+        get(path("report"), REPLAY)
+            .says("What an ended replay job did, signed")
+            .answers(200, "ReplayReport")
             .fails(&[409]),
     ]
 }

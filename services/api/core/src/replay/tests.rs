@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use auditrelay_model::delivery::{LaneState, Totals};
 use auditrelay_model::id::{JobId, OrgId};
-use auditrelay_model::replay::{Failure, Job, Phase, Plan, Progress};
+use auditrelay_model::replay::{Failure, Job, Jobs, Pause, Phase, Plan, Progress, Terms};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -24,12 +26,23 @@ fn job(phase: Phase) -> Job {
     Job {
         id: JobId::from_uuid(Uuid::from_u128(3)),
         window: Window::stored(at("2026-06-14T00:00:00Z"), at("2026-06-15T00:00:00Z")),
+        terms: Terms::default(),
         snapshot_sequence: 9,
         actor: "token".to_owned(),
         accepted_at: at(NOW),
+        started_at: None,
         updated_at: at(NOW),
+        paused: None,
+        rested: Duration::ZERO,
+        steps: Vec::new(),
         phase,
     }
+}
+
+const SCOPE: Scope = Scope::Organization(OrgId::from_uuid(Uuid::nil()));
+
+fn seen(job: &Job, lane: &LaneState) -> Detail {
+    Detail::of(SCOPE, job, &Seen { lane, now: at(NOW), place: None, event_at: None })
 }
 
 #[test]
@@ -90,31 +103,31 @@ fn a_cancelled_job_reads_failed_to_clients_that_know_no_cancel() {
     let reason = "wrong window".to_owned();
     let cancelled = job(Phase::Cancelled { reason, progress: Progress::default() });
     assert_eq!(View::of(Some(&cancelled)).status, "failed");
-    let detail = Detail::of(Some(&cancelled), &LaneState::default());
+    let detail = seen(&cancelled, &LaneState::default());
     assert_eq!(detail.state, "cancelled");
     assert_eq!(detail.failure.unwrap().reason, "wrong window");
     let unset = json!({"status": "unconfigured", "start_at": "0001-01-01T00:00:00Z",
         "end_at": "0001-01-01T00:00:00Z", "updated_at": "0001-01-01T00:00:00Z"});
     assert_eq!(serde_json::to_value(View::of(None)).unwrap(), unset);
-    assert_eq!(Detail::of(None, &LaneState::default()).state, "unconfigured");
+    assert_eq!(Detail::unconfigured(SCOPE).state, "unconfigured");
 }
 
 #[test]
 fn progress_is_what_the_lane_or_the_job_knows_whichever_is_newer() {
-    let plan = Plan { from_sequence: 1, until_sequence: 9, estimated_events: 200 };
+    let plan = Plan { from_sequence: 1, until_sequence: 9, estimated_events: 200, ..Plan::EMPTY };
     let progress = Progress { events_sent: 40, events_skipped: 10, ..Progress::default() };
     let running = job(Phase::Running { plan, holder: "s".to_owned(), progress });
-    let detail = Detail::of(Some(&running), &LaneState::default());
+    let detail = seen(&running, &LaneState::default());
     assert_eq!((detail.percent, detail.progress.events_sent), (25, 40));
     let totals = Totals { events_delivered: 190, events_passed: 10, ..Totals::default() };
     let lane = LaneState { totals, ..LaneState::default() };
-    let detail = Detail::of(Some(&running), &lane);
+    let detail = seen(&running, &lane);
     assert_eq!((detail.percent, detail.progress.events_sent), (99, 190), "not complete yet");
-    assert_eq!(Detail::of(Some(&job(Phase::Completed(progress))), &lane).percent, 100);
+    assert_eq!(seen(&job(Phase::Completed(progress)), &lane).percent, 100);
     let failure = Failure { code: "gap".to_owned(), reason: "number 7 is missing".to_owned() };
-    let detail = Detail::of(Some(&job(Phase::Failed { failure, progress })), &lane);
+    let detail = seen(&job(Phase::Failed { failure, progress }), &lane);
     assert_eq!((detail.failure.unwrap().code.as_str(), detail.progress.events_sent), ("gap", 40));
-    assert_eq!(Detail::of(Some(&job(Phase::Accepted)), &LaneState::default()).percent, 0);
+    assert_eq!(seen(&job(Phase::Accepted), &LaneState::default()).percent, 0);
 }
 
 #[test]
@@ -132,4 +145,55 @@ fn a_repeated_request_means_the_same_job() {
     assert_eq!(job_of_key(scope(1), "k"), job_of_key(scope(1), "k"));
     assert_ne!(job_of_key(scope(1), "k"), job_of_key(scope(1), "l"));
     assert_ne!(job_of_key(scope(1), "k"), job_of_key(scope(2), "k"));
+}
+
+#[test]
+fn a_paused_job_reads_running_to_clients_that_know_no_pause() {
+    let pause = Pause { since: at(NOW), actor: "token".to_owned(), reason: "night".to_owned() };
+    for phase in [Phase::Accepted, Phase::Pending(Plan::EMPTY)] {
+        let paused = Job { paused: Some(pause.clone()), ..job(phase) };
+        assert_eq!(View::of(Some(&paused)).status, "running");
+        let detail = seen(&paused, &LaneState::default());
+        assert_eq!((detail.state, detail.paused.unwrap().reason.as_str()), ("paused", "night"));
+    }
+}
+
+#[test]
+fn what_is_left_takes_as_long_as_what_is_done() {
+    let plan = Plan { until_sequence: 9, from_sequence: 1, estimated_events: 400, ..Plan::EMPTY };
+    let progress = Progress { events_sent: 100, ..Progress::default() };
+    let phase = Phase::Running { plan, holder: "s".to_owned(), progress };
+    let started_at = Some(at(NOW) - Duration::from_secs(10));
+    let running = Job { started_at, ..job(phase) };
+    let lane = LaneState::default();
+    assert_eq!(seen(&running, &lane).eta_seconds, Some(30));
+    let rested = Job { rested: Duration::from_secs(5), ..running.clone() };
+    assert_eq!(seen(&rested, &lane).eta_seconds, Some(15));
+    assert_eq!(seen(&job(Phase::Accepted), &lane).eta_seconds, None);
+}
+
+#[test]
+fn overlaps_are_windows_that_touch_and_were_or_are_sent() {
+    let sent = Progress { events_sent: 7, ..Progress::default() };
+    let failure = || Failure { code: "gap".to_owned(), reason: String::new() };
+    let numbered = |id, phase| Job { id: JobId::from_uuid(Uuid::from_u128(id)), ..job(phase) };
+    let jobs = Jobs {
+        past: vec![
+            numbered(1, Phase::Completed(sent)),
+            numbered(2, Phase::Failed { failure: failure(), progress: Progress::default() }),
+        ],
+        newest: Some(numbered(3, Phase::Failed { failure: failure(), progress: sent })),
+        waiting: vec![numbered(4, Phase::Accepted)],
+    };
+    let found = |start: &str, end: &str, but: Option<&Job>| {
+        let window = Window::stored(at(start), at(end));
+        overlaps(&jobs, window, but).iter().map(|one| one.id.chars().last().unwrap()).collect()
+    };
+    let all: String = found("2026-06-15T00:00:00Z", "2026-06-15T01:00:00Z", None);
+    assert_eq!(all, "431");
+    let others: String =
+        found("2026-06-15T00:00:00Z", "2026-06-15T01:00:00Z", jobs.waiting.first());
+    assert_eq!(others, "31");
+    let none: String = found("2026-06-15T00:00:01Z", "2026-06-15T01:00:00Z", None);
+    assert_eq!(none, "");
 }

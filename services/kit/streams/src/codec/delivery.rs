@@ -9,6 +9,7 @@ use auditrelay_model::delivery::{
 };
 use auditrelay_model::destination::LogFormat;
 use auditrelay_model::record::Position;
+use auditrelay_model::replay::SentIds;
 use auditrelay_proto::delivery::v1 as wire;
 use prost::Message;
 use wire::delivery_event::Fact;
@@ -128,6 +129,8 @@ fn attempt_to_wire(attempt: &Attempt) -> wire::Attempt {
         status: attempt.status.map(u32::from).unwrap_or_default(),
         message: attempt.message.clone(),
         trace_id: attempt.trace_id.clone(),
+        sent: attempt.sent.map(sent_to_wire),
+        runs: attempt.runs.iter().flat_map(|(first, last)| [*first, *last]).collect(),
     }
 }
 
@@ -147,6 +150,12 @@ fn attempt_from_wire(attempt: wire::Attempt) -> Result<Attempt, DecodeError> {
         status: status(attempt.status),
         message: attempt.message,
         trace_id: attempt.trace_id,
+        sent: sent_from_wire(attempt.sent),
+        runs: attempt
+            .runs
+            .chunks_exact(2)
+            .filter_map(|run| Some((*run.first()?, *run.last()?)))
+            .collect(),
     })
 }
 
@@ -178,6 +187,7 @@ fn state_to_wire(state: &LaneState) -> wire::LaneState {
             .stopped
             .as_ref()
             .map(|(code, reason)| wire::Stopped { code: code.clone(), reason: reason.clone() }),
+        sent: state.sent.map(sent_to_wire),
     }
 }
 
@@ -206,7 +216,26 @@ fn state_from_wire(state: wire::LaneState) -> LaneState {
             requests_failed: totals.requests_failed,
         },
         stopped: state.stopped.map(|stopped| (stopped.code, stopped.reason)),
+        sent: sent_from_wire(state.sent),
     }
+}
+
+fn sent_to_wire(sent: SentIds) -> wire::SentIds {
+    wire::SentIds {
+        first_event_id: sent.first.to_string(),
+        last_event_id: sent.last.to_string(),
+        digest: sent.digest.to_vec(),
+    }
+}
+
+/// What cannot be read proves nothing, and is left out.
+fn sent_from_wire(sent: Option<wire::SentIds>) -> Option<SentIds> {
+    let sent = sent?;
+    Some(SentIds {
+        first: sent.first_event_id.parse().ok()?,
+        last: sent.last_event_id.parse().ok()?,
+        digest: sent.digest.try_into().ok()?,
+    })
 }
 
 fn hold_to_wire(hold: &Hold) -> wire::Held {

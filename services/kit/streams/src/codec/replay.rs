@@ -1,13 +1,20 @@
 //! `auditrelay.replay.v1`.
 
-use auditrelay_model::replay::{Failure, Plan, Progress, ReplayEvent, ReplayFact};
-use auditrelay_model::{Timestamp, Window};
+mod command;
+mod terms;
+
+use auditrelay_model::Timestamp;
+use auditrelay_model::record::Position;
+use auditrelay_model::replay::{
+    Failure, Plan, Progress, ReplayEvent, ReplayFact, SentIds, Stretch, Tally,
+};
 use auditrelay_proto::replay::v1 as wire;
 use prost::Message;
 use wire::replay_event::Fact;
 
 use super::{DecodeError, parse, required, types};
-use crate::command::{ReplayAction, ReplayCommand, ReplayReply};
+
+pub(crate) use command::{decode_command, decode_reply, encode_command, encode_reply};
 
 pub(crate) fn encode(event: &ReplayEvent) -> Vec<u8> {
     wire::ReplayEvent {
@@ -34,19 +41,21 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<ReplayEvent, DecodeError> {
 
 fn fact_to_wire(fact: &ReplayFact) -> Fact {
     match fact {
-        ReplayFact::Accepted { window, snapshot_sequence } => Fact::Accepted(wire::Accepted {
-            window: Some(types::window(*window)),
-            snapshot_sequence: *snapshot_sequence,
-        }),
-        ReplayFact::Scheduled(plan) => Fact::Scheduled(wire::Scheduled {
-            from_sequence: plan.from_sequence,
-            until_sequence: plan.until_sequence,
-            estimated_events: plan.estimated_events,
-        }),
+        ReplayFact::Accepted { window, snapshot_sequence, terms, waits } => {
+            Fact::Accepted(wire::Accepted {
+                window: Some(types::window(*window)),
+                snapshot_sequence: *snapshot_sequence,
+                terms: Some(terms::to_wire(terms)),
+                waits: *waits,
+            })
+        }
+        ReplayFact::Scheduled(plan) => Fact::Scheduled(plan_to_wire(plan)),
         ReplayFact::Started { holder } => Fact::Started(wire::Started { holder: holder.clone() }),
         ReplayFact::Advanced(progress) => {
             Fact::Advanced(wire::Advanced { progress: Some(progress_to_wire(progress)) })
         }
+        ReplayFact::Paused { reason } => Fact::Paused(wire::Paused { reason: reason.clone() }),
+        ReplayFact::Resumed => Fact::Resumed(wire::Resumed {}),
         ReplayFact::Completed(progress) => {
             Fact::Completed(wire::Completed { progress: Some(progress_to_wire(progress)) })
         }
@@ -67,14 +76,14 @@ fn fact_from_wire(fact: Fact) -> Result<ReplayFact, DecodeError> {
         Fact::Accepted(fact) => ReplayFact::Accepted {
             window: types::read_window(fact.window)?,
             snapshot_sequence: fact.snapshot_sequence,
+            terms: terms::from_wire(fact.terms)?,
+            waits: fact.waits,
         },
-        Fact::Scheduled(fact) => ReplayFact::Scheduled(Plan {
-            from_sequence: fact.from_sequence,
-            until_sequence: fact.until_sequence,
-            estimated_events: fact.estimated_events,
-        }),
+        Fact::Scheduled(fact) => ReplayFact::Scheduled(plan_from_wire(fact)),
         Fact::Started(fact) => ReplayFact::Started { holder: fact.holder },
         Fact::Advanced(fact) => ReplayFact::Advanced(progress_from_wire(fact.progress)),
+        Fact::Paused(fact) => ReplayFact::Paused { reason: fact.reason },
+        Fact::Resumed(_) => ReplayFact::Resumed,
         Fact::Completed(fact) => ReplayFact::Completed(progress_from_wire(fact.progress)),
         Fact::Failed(fact) => ReplayFact::Failed {
             failure: Failure { code: fact.code, reason: fact.reason },
@@ -87,6 +96,62 @@ fn fact_from_wire(fact: Fact) -> Result<ReplayFact, DecodeError> {
     })
 }
 
+fn plan_to_wire(plan: &Plan) -> wire::Scheduled {
+    let numbers = plan.numbers.iter().flat_map(|numbers| numbers.iter());
+    wire::Scheduled {
+        from_sequence: plan.from_sequence,
+        until_sequence: plan.until_sequence,
+        estimated_events: plan.estimated_events,
+        before: plan.before.map(place_to_wire),
+        numbers: numbers
+            .map(|one| wire::Stretch { epoch: one.epoch, first: one.first, last: one.last })
+            .collect(),
+        selects_numbers: plan.numbers.is_some(),
+        tally: plan.tally.map(tally_to_wire),
+    }
+}
+
+fn plan_from_wire(plan: wire::Scheduled) -> Plan {
+    let numbers = plan.numbers.iter();
+    let numbers =
+        numbers.map(|one| Stretch { epoch: one.epoch, first: one.first, last: one.last }).collect();
+    Plan {
+        from_sequence: plan.from_sequence,
+        until_sequence: plan.until_sequence,
+        estimated_events: plan.estimated_events,
+        before: plan.before.map(place_from_wire),
+        numbers: plan.selects_numbers.then_some(numbers),
+        tally: plan.tally.map(tally_from_wire),
+    }
+}
+
+fn place_to_wire(place: Position) -> wire::Place {
+    wire::Place { epoch: place.epoch, number: place.number, sequence: place.sequence }
+}
+
+fn place_from_wire(place: wire::Place) -> Position {
+    Position { epoch: place.epoch, number: place.number, sequence: place.sequence }
+}
+
+fn tally_to_wire(tally: Tally) -> wire::Tally {
+    let Tally { events, bytes, body_bytes, batches } = tally;
+    wire::Tally { events, bytes, body_bytes, batches }
+}
+
+fn tally_from_wire(tally: wire::Tally) -> Tally {
+    let wire::Tally { events, bytes, body_bytes, batches } = tally;
+    Tally { events, bytes, body_bytes, batches }
+}
+
+/// What cannot be read proves nothing, and is left out.
+fn sent_from_wire(progress: &wire::Progress) -> Option<SentIds> {
+    Some(SentIds {
+        first: progress.first_event_id.parse().ok()?,
+        last: progress.last_event_id.parse().ok()?,
+        digest: progress.ids_digest.as_slice().try_into().ok()?,
+    })
+}
+
 fn progress_to_wire(progress: &Progress) -> wire::Progress {
     wire::Progress {
         events_sent: progress.events_sent,
@@ -96,6 +161,10 @@ fn progress_to_wire(progress: &Progress) -> wire::Progress {
         bytes_sent: progress.bytes_sent,
         requests: progress.requests,
         sequence: progress.sequence,
+        cursor: progress.cursor.map(place_to_wire),
+        first_event_id: progress.sent.map(|sent| sent.first.to_string()).unwrap_or_default(),
+        last_event_id: progress.sent.map(|sent| sent.last.to_string()).unwrap_or_default(),
+        ids_digest: progress.sent.map(|sent| sent.digest.to_vec()).unwrap_or_default(),
     }
 }
 
@@ -109,69 +178,7 @@ fn progress_from_wire(progress: Option<wire::Progress>) -> Progress {
         bytes_sent: progress.bytes_sent,
         requests: progress.requests,
         sequence: progress.sequence,
+        cursor: progress.cursor.map(place_from_wire),
+        sent: sent_from_wire(&progress),
     }
-}
-
-pub(crate) fn encode_command(command: &ReplayCommand) -> Vec<u8> {
-    use wire::replay_command::Command;
-    wire::ReplayCommand {
-        scope: Some(types::scope(command.scope)),
-        job_id: command.job.to_string(),
-        actor: command.actor.clone(),
-        traceparent: command.traceparent.clone().unwrap_or_default(),
-        command: Some(match &command.action {
-            ReplayAction::Configure { window } => {
-                Command::Configure(wire::Configure { window: Some(types::window(*window)) })
-            }
-            ReplayAction::Cancel { reason } => {
-                Command::Cancel(wire::Cancel { reason: reason.clone() })
-            }
-        }),
-    }
-    .encode_to_vec()
-}
-
-pub(crate) fn decode_command(bytes: &[u8]) -> Result<ReplayCommand, DecodeError> {
-    use wire::replay_command::Command;
-    let command =
-        wire::ReplayCommand::decode(bytes).map_err(|_| DecodeError::Malformed("replay command"))?;
-    Ok(ReplayCommand {
-        scope: types::read_scope(command.scope)?,
-        job: parse(&command.job_id, "job_id")?,
-        actor: command.actor,
-        traceparent: Some(command.traceparent).filter(|text| !text.is_empty()),
-        action: match required(command.command, "command")? {
-            Command::Configure(configure) => {
-                ReplayAction::Configure { window: command_window(configure)? }
-            }
-            Command::Cancel(cancel) => ReplayAction::Cancel { reason: cancel.reason },
-        },
-    })
-}
-
-fn command_window(configure: wire::Configure) -> Result<Window, DecodeError> {
-    types::read_window(configure.window)
-}
-
-pub(crate) fn encode_reply(reply: &ReplayReply) -> Vec<u8> {
-    use wire::replay_reply::Result;
-    let result = match reply {
-        ReplayReply::Stored { sequence } => Result::StoredSequence(*sequence),
-        ReplayReply::Denied { code, detail } => {
-            Result::Denied(wire::Denied { code: code.clone(), detail: detail.clone() })
-        }
-        ReplayReply::Unavailable(reason) => Result::Unavailable(reason.clone()),
-    };
-    wire::ReplayReply { result: Some(result) }.encode_to_vec()
-}
-
-pub(crate) fn decode_reply(bytes: &[u8]) -> Result<ReplayReply, DecodeError> {
-    use wire::replay_reply::Result;
-    let reply =
-        wire::ReplayReply::decode(bytes).map_err(|_| DecodeError::Malformed("replay reply"))?;
-    Ok(match required(reply.result, "result")? {
-        Result::StoredSequence(sequence) => ReplayReply::Stored { sequence },
-        Result::Denied(denied) => ReplayReply::Denied { code: denied.code, detail: denied.detail },
-        Result::Unavailable(reason) => ReplayReply::Unavailable(reason),
-    })
 }

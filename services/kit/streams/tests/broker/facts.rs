@@ -5,12 +5,18 @@ use std::time::Duration;
 use auditrelay_broker::{Broker, find_or_provide};
 use auditrelay_model::config::{ConfigChange, ConfigEvent};
 use auditrelay_model::delivery::{DeliveryEvent, DeliveryFact, Lane, LaneState};
-use auditrelay_model::id::{CommandId, JobId, OrgId};
+use auditrelay_model::destination::LogFormat;
+use auditrelay_model::event::EventKind;
+use auditrelay_model::id::{CommandId, DestinationId, EventId, JobId, OrgId};
+use auditrelay_model::record::Position;
+use auditrelay_model::replay::{
+    Plan, Progress, Remainder, ReplayEvent, ReplayFact, SentIds, Stretch, Tally, Target, Terms,
+};
 use auditrelay_model::{Timestamp, Window};
 use auditrelay_runtime::ids::uuid_v7;
 use auditrelay_streams::{
     AppendError, ConfigFold, DeliveryFold, ExecuteError, Projection, ReplayAction, ReplayCommand,
-    ReplayReply,
+    ReplayFold, ReplayReply,
 };
 
 use crate::support::{World, scope, world};
@@ -111,6 +117,56 @@ async fn a_lane_has_one_owner_and_its_last_fact_tells_all() {
     assert_eq!(states.get(&(scope, lane)).state.totals.requests, 2);
 }
 
+/// Terms that say something everywhere.
+fn everything() -> Terms {
+    let after = Position { epoch: 1, number: 2, sequence: 3 };
+    Terms {
+        name: Some("after the outage".to_owned()),
+        kinds: vec![EventKind::Authorization],
+        unacknowledged_only: true,
+        target: Target {
+            destination: Some(DestinationId::from_uuid(uuid_v7())),
+            log_format: Some(LogFormat::Cef),
+        },
+        remainder: Some(Remainder { of: JobId::from_uuid(uuid_v7()), after: Some(after) }),
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_of_a_job_reads_as_it_was_stored() {
+    let world = world().await;
+    let jobs = Projection::<ReplayFold>::start(&world.streams, &world.stop, &world.tasks);
+    let (scope, job) = (scope(), JobId::from_uuid(uuid_v7()));
+    let window = Window::stored(Timestamp::from_nanos(1), Timestamp::from_nanos(2));
+    let stretch = Stretch { epoch: 1, first: 4, last: 9 };
+    let plan = Plan {
+        from_sequence: 3,
+        until_sequence: 9,
+        estimated_events: 7,
+        before: Some(Position { epoch: 1, number: 3, sequence: 2 }),
+        numbers: Some([stretch].into()),
+        tally: Some(Tally { events: 6, bytes: 600, body_bytes: 700, batches: 2 }),
+    };
+    let sent = SentIds::extend(None, [EventId::from_uuid(uuid_v7())]);
+    let progress = Progress { events_sent: 1, cursor: plan.before, sent, ..Progress::default() };
+    let terms = everything();
+    let facts = vec![
+        ReplayFact::Accepted { window, snapshot_sequence: 9, terms: terms.clone(), waits: false },
+        ReplayFact::Scheduled(plan.clone()),
+        ReplayFact::Started { holder: "a".to_owned() },
+        ReplayFact::Paused { reason: "night".to_owned() },
+        ReplayFact::Resumed,
+        ReplayFact::Advanced(progress),
+    ];
+    let at = Timestamp::from_nanos(5);
+    let event = |fact| ReplayEvent { at, scope, job, actor: "me".to_owned(), fact };
+    let events: Vec<_> = facts.into_iter().map(event).collect();
+    jobs.execute(&scope, |_| Ok::<_, ()>(events.clone())).await.unwrap();
+    let job = jobs.read(&scope).await.unwrap().state.newest.clone().unwrap();
+    assert_eq!((&job.terms, job.plan(), job.progress()), (&terms, Some(&plan), progress));
+    assert_eq!(job.steps.len(), 5);
+}
+
 #[tokio::test]
 async fn a_command_gets_its_answer() {
     let world = world().await;
@@ -123,6 +179,8 @@ async fn a_command_gets_its_answer() {
         traceparent: None,
         action: ReplayAction::Configure {
             window: Window::stored(Timestamp::from_nanos(1), Timestamp::from_nanos(2)),
+            terms: everything(),
+            may_wait: true,
         },
     };
     let expected = command.clone();

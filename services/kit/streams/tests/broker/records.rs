@@ -105,15 +105,14 @@ async fn a_scope_is_read_from_any_place_without_acknowledgements() {
 }
 
 #[tokio::test]
-async fn a_replay_consumer_starts_at_a_time_and_goes_on_where_it_was() {
+async fn a_replay_consumer_starts_at_a_sequence_and_goes_on_where_it_was() {
     let world = world().await;
     let scope = scope();
     let job = JobId::from_uuid(uuid_v7());
     let stored = chain(&world.streams, scope, 5).await;
     assert!(world.streams.replay_reader(job).await.unwrap().is_none());
-    let start = world.streams.next_record(scope, stored[2]).await.unwrap().unwrap().stored_at;
     for _ in 0..2 {
-        world.streams.create_replay_consumer(scope, job, start).await.unwrap();
+        world.streams.create_replay_consumer(scope, job, stored[2]).await.unwrap();
     }
     let mut reader = world.streams.replay_reader(job).await.unwrap().unwrap();
     let records = read(&mut reader, 3).await;
@@ -191,7 +190,7 @@ async fn a_reader_knows_what_is_still_to_come_before_the_first_record_came() {
     let reader = world.streams.scope_reader("reader", scope, stored[1]).await.unwrap();
     assert_eq!(reader.pending(), 2);
     let job = JobId::from_uuid(uuid_v7());
-    world.streams.create_replay_consumer(scope, job, Timestamp::from_nanos(0)).await.unwrap();
+    world.streams.create_replay_consumer(scope, job, 1).await.unwrap();
     let reader = world.streams.replay_reader(job).await.unwrap().unwrap();
     assert_eq!(reader.pending(), 3);
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use auditrelay_model::delivery::{Attempt, DeliveryFact, Hold, Quarantined};
+use auditrelay_model::replay::SentIds;
 
 use super::{
-    Batch, Effect, Lane, Moment, QUARANTINES_BEFORE_HOLD, Request, Switch, Target, Tried, Work,
+    Batch, Course, Effect, Lane, Moment, QUARANTINES_BEFORE_HOLD, Request, Switch, Target, Tried,
+    Work,
 };
 use crate::judge::{Verdict, judge};
 use crate::outcome::Outcome;
@@ -48,7 +50,11 @@ impl Lane {
         };
         let verdict = judge(&tried.outcome, moment.now);
         let delivered = verdict == Verdict::Delivered;
-        let fact = attempt_fact(&batch, attempt, target, tried, delivered);
+        let mut fact = attempt_fact(&batch, attempt, target, tried, delivered);
+        if delivered && matches!(self.course, Course::Replay { .. }) {
+            fact.sent = SentIds::extend(self.state.sent, batch.iter().map(|event| event.id));
+            fact.runs = batch.runs();
+        }
         self.store(DeliveryFact::Attempt(Box::new(fact)), moment);
         if delivered {
             self.delivered(&batch, moment);
@@ -204,6 +210,8 @@ fn attempt_fact(
         status,
         message: message.to_owned(),
         trace_id: tried.trace_id.clone(),
+        sent: None,
+        runs: Vec::new(),
     }
 }
 

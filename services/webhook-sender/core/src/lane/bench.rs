@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use auditrelay_model::Timestamp;
 use auditrelay_model::backoff::Chance;
 use auditrelay_model::destination::LogFormat;
 use auditrelay_model::event::{Access, AuditEvent, Detail};
 use auditrelay_model::id::{BatchId, DestinationId, EventId, OrgId, RecordId};
 use auditrelay_model::record::Record;
 use auditrelay_model::scope::Scope;
+use auditrelay_model::{Timestamp, Window};
 use uuid::Uuid;
 
 use super::*;
@@ -45,7 +45,8 @@ impl Bench {
 
     pub(super) fn replay(start: i64, end: i64, until: u64) -> Self {
         let window = Window::stored(Timestamp::from_nanos(start), Timestamp::from_nanos(end));
-        Self::new(Course::Replay { window, until, patience: Duration::from_hours(1) })
+        let selection = Arc::new(window.into());
+        Self::new(Course::Replay { selection, until, patience: Duration::from_hours(1) })
     }
 
     pub(super) fn step(&mut self, input: Input) -> Vec<String> {
@@ -163,6 +164,7 @@ pub(super) fn record(sequence: u64, first_number: u64, times: &[i64]) -> Input {
     Input::Arrived(Arrival {
         sequence,
         stored_at: Timestamp::from_nanos(DAY * 400),
+        oldest: 0,
         epoch: 1,
         first_number,
         last_number: record.last_number(),

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use auditrelay_model::id::BatchId;
 use auditrelay_model::record::{Position, Record};
-use auditrelay_model::{Timestamp, Window};
+use auditrelay_model::replay::Selection;
 
-use super::entry::{Entry, Item, slice_weight};
+use super::entry::{Entry, Item, Loss, slice_weight};
 use crate::batch::{Batch, Caps, Slice, weight};
 
 /// What waits to be delivered.
@@ -48,8 +48,8 @@ pub(super) struct Missing {
     /// The last of them.
     pub(super) to: Position,
     pub(super) events: u64,
-    /// When the first record behind them was stored.
-    pub(super) next_stored_at: Timestamp,
+    /// How.
+    pub(super) loss: Loss,
 }
 
 impl Buffer {
@@ -77,11 +77,13 @@ impl Buffer {
         record: &Arc<Record>,
         sequence: u64,
         skip: usize,
-        window: Option<Window>,
+        selection: Option<&Selection>,
     ) {
+        let number = |index: usize| record.first_number + index as u64;
         let admitted = |index: usize| {
-            window.is_none_or(|window| {
-                record.events.get(index).is_some_and(|event| window.contains(event.ts))
+            selection.is_none_or(|selection| {
+                let event = record.events.get(index);
+                event.is_some_and(|event| selection.admits(record.epoch, number(index), event))
             })
         };
         let mut start = skip;
@@ -114,15 +116,15 @@ impl Buffer {
         self.push(epoch, numbers, sequence, Item::Passed);
     }
 
-    /// These numbers are gone; what follows them was stored then.
+    /// These numbers are gone.
     pub(super) fn push_missing(
         &mut self,
         epoch: u64,
         numbers: RangeInclusive<u64>,
         sequence: u64,
-        next_stored_at: Timestamp,
+        loss: Loss,
     ) {
-        self.push(epoch, numbers, sequence, Item::Missing { next_stored_at });
+        self.push(epoch, numbers, sequence, Item::Missing(loss));
     }
 
     /// These numbers cannot be read.
@@ -145,10 +147,10 @@ impl Buffer {
         let Some(entry) = self.entries.front() else { return Front::Empty };
         match &entry.item {
             Item::Run(_) => Front::Event,
-            Item::Missing { next_stored_at } => Front::Missing(Missing {
+            Item::Missing(loss) => Front::Missing(Missing {
                 to: entry.end(),
                 events: entry.count(),
-                next_stored_at: *next_stored_at,
+                loss: *loss,
             }),
             Item::Corrupt(reason) => Front::Corrupt {
                 from: Position {
@@ -186,7 +188,7 @@ impl Buffer {
             let slice = match &entry.item {
                 Item::Run(slice) => slice,
                 Item::Passed => continue,
-                Item::Missing { .. } | Item::Corrupt(_) => break,
+                Item::Missing(_) | Item::Corrupt(_) => break,
             };
             let taken = fitting(slice, &mut events, &mut bytes, caps);
             if taken == 0 {
@@ -225,7 +227,7 @@ impl Buffer {
                 self.bytes = self.bytes.saturating_sub(entry.cut(to.number));
                 break;
             }
-            if entry.ends_record && !matches!(entry.item, Item::Missing { .. }) {
+            if entry.ends_record && !matches!(entry.item, Item::Missing(_)) {
                 finished.push(entry.sequence);
             }
             self.bytes = self.bytes.saturating_sub(entry.weight());

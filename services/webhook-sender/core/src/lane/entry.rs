@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use auditrelay_model::Timestamp;
 use auditrelay_model::record::Position;
 
 use crate::batch::{Slice, weight};
@@ -19,11 +18,22 @@ pub(super) struct Entry {
     pub(super) item: Item,
 }
 
+/// How stored events went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// From the stream's beginning, as old as that: what retention does.
+    Expired,
+    /// From the stream's beginning, before their time.
+    Early,
+    /// Out of the middle of what is kept: retention does not do that.
+    Hole,
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Item {
     Run(Slice),
     Passed,
-    Missing { next_stored_at: Timestamp },
+    Missing(Loss),
     Corrupt(Arc<str>),
 }
 
@@ -47,7 +57,7 @@ impl Entry {
     pub(super) fn weight(&self) -> usize {
         match &self.item {
             Item::Run(slice) => slice_weight(slice),
-            Item::Passed | Item::Missing { .. } | Item::Corrupt(_) => 0,
+            Item::Passed | Item::Missing(_) | Item::Corrupt(_) => 0,
         }
     }
 

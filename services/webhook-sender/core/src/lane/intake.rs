@@ -10,6 +10,7 @@ use auditrelay_model::window::RETENTION;
 use uuid::Uuid;
 
 use super::buffer::Missing;
+use super::entry::Loss;
 use super::{Arrival, Body, Course, Effect, Lane, Moment, Reading, Wants, Work};
 
 impl Lane {
@@ -19,7 +20,7 @@ impl Lane {
         let room =
             if probing { self.buffer.is_empty() } else { self.buffer.has_room(self.policy.room) };
         let busy = matches!(self.work, Work::Holding | Work::Resting | Work::Ended);
-        match self.course {
+        match &self.course {
             Course::Live if !self.reads_alone() => {
                 if room && !matches!(self.work, Work::Ended) {
                     Wants::FromShard
@@ -36,7 +37,7 @@ impl Lane {
 
     /// Whether it reads with a reader of its own.
     pub(super) fn reads_alone(&self) -> bool {
-        match (self.course, self.reading) {
+        match (&self.course, self.reading) {
             (Course::Replay { .. }, _) => true,
             (Course::Live, Reading::Rejoined { .. }) => false,
             (Course::Live, _) => self.state.behind.is_some(),
@@ -68,28 +69,28 @@ impl Lane {
         if let Reading::LookingAgain { .. } = self.reading {
             self.reading = Reading::On;
         }
-        if let Course::Replay { until, .. } = self.course
-            && arrival.sequence >= until
+        if let Course::Replay { until, .. } = &self.course
+            && arrival.sequence >= *until
         {
             self.reading = Reading::Complete;
-            if arrival.sequence > until {
+            if arrival.sequence > *until {
                 return;
             }
         }
         let numbers = arrival.first_number + skip as u64..=arrival.last_number;
         match &arrival.body {
-            Body::OutsideWindow => {
+            Body::NotSelected => {
                 self.buffer.push_passed(arrival.epoch, numbers, arrival.sequence);
             }
             Body::Corrupt(reason) => {
                 self.buffer.push_corrupt(arrival.epoch, numbers, arrival.sequence, reason);
             }
             Body::Record(record) => {
-                let window = match self.course {
+                let selection = match &self.course {
                     Course::Live => None,
-                    Course::Replay { window, .. } => Some(window),
+                    Course::Replay { selection, .. } => Some(&**selection),
                 };
-                self.buffer.push_record(record, arrival.sequence, skip, window);
+                self.buffer.push_record(record, arrival.sequence, skip, selection);
             }
         }
     }
@@ -103,7 +104,8 @@ impl Lane {
         } else if self.reading == (Reading::LookingAgain { expected }) {
             let numbers = expected..=arrival.first_number.saturating_sub(1);
             let before = arrival.sequence.saturating_sub(1);
-            self.buffer.push_missing(arrival.epoch, numbers, before, arrival.stored_at);
+            let loss = self.loss_before(arrival, moment);
+            self.buffer.push_missing(arrival.epoch, numbers, before, loss);
             self.take(arrival, 0);
         } else {
             self.reading = Reading::LookingAgain { expected };
@@ -111,25 +113,34 @@ impl Lane {
         }
     }
 
-    /// Events are gone: a live lane counts them and goes on, a replay can no longer be complete.
-    pub(super) fn gone(&mut self, missing: Missing, moment: Moment) {
-        let Missing { to, events, next_stored_at } = missing;
-        let by_age = moment.now.since(next_stored_at) >= RETENTION;
-        match self.course {
-            Course::Live => {
-                self.store(DeliveryFact::Expired { to, events, early: !by_age }, moment);
-                self.advance(to);
-            }
-            Course::Replay { .. } => {
-                let reason = format!(
-                    "events {} to {} are gone from the log, before stream sequence {}",
-                    (to.number + 1).saturating_sub(events),
-                    to.number,
-                    to.sequence + 1
-                );
-                self.stop(if by_age { "expired" } else { "gap" }, reason, moment);
-            }
+    /// Only from the beginning of the stream do records expire: behind it, a hole.
+    fn loss_before(&self, arrival: &Arrival, moment: Moment) -> Loss {
+        let place = self.tail().map_or(0, |tail| tail.sequence);
+        if arrival.oldest <= place + 1 {
+            Loss::Hole
+        } else if moment.now.since(arrival.stored_at) < RETENTION {
+            Loss::Early
+        } else {
+            Loss::Expired
         }
+    }
+
+    /// Events are gone: they are counted and the lane goes on, so that the rest arrives. But a
+    /// replay can promise nothing about a log with a hole in it.
+    pub(super) fn gone(&mut self, missing: Missing, moment: Moment) {
+        let Missing { to, events, loss } = missing;
+        if matches!(self.course, Course::Replay { .. }) && loss == Loss::Hole {
+            let first = (to.number + 1).saturating_sub(events);
+            let reason = format!(
+                "event number {first} is missing from the log, the first of {events} before stream \
+                 sequence {}: the operator must look for what removed them",
+                to.sequence + 1
+            );
+            return self.stop("gap", reason, moment);
+        }
+        let early = loss != Loss::Expired;
+        self.store(DeliveryFact::Expired { to, events, early }, moment);
+        self.advance(to);
     }
 
     /// A record that cannot be read: a live lane sets its events aside and goes on.

@@ -81,6 +81,8 @@ pub struct Arrival {
     pub sequence: u64,
     /// When it was stored.
     pub stored_at: Timestamp,
+    /// The oldest sequence that was held when reading began; 0 where nobody asked.
+    pub oldest: u64,
     /// Its chain's life.
     pub epoch: u64,
     /// Number of its first event.
@@ -96,8 +98,8 @@ pub struct Arrival {
 pub enum Body {
     /// Its events.
     Record(Arc<Record>),
-    /// Nothing that lies in the window: it was not read.
-    OutsideWindow,
+    /// Nothing that the lane sends: it was not read.
+    NotSelected,
     /// It cannot be read.
     Corrupt(String),
 }

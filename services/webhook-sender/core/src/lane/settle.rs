@@ -27,11 +27,11 @@ impl Lane {
         if self.work == Work::Idle {
             if let Some(batch) = self.buffer.batch(self.caps(), moment.fresh) {
                 self.send(batch, 1);
-            } else if let Course::Replay { until, .. } = self.course
+            } else if let Course::Replay { until, .. } = &self.course
                 && self.reading == Reading::Complete
                 && self.buffer.is_empty()
             {
-                self.complete(until, moment);
+                self.complete(*until, moment);
             } else if self.state.hold.is_some() && self.reading == Reading::Exhausted {
                 self.look_again_later(moment);
             }

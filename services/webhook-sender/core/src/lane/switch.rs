@@ -1,6 +1,5 @@
 //! Switching on and off, falling behind and rejoining.
 
-use auditrelay_model::Timestamp;
 use auditrelay_model::delivery::DeliveryFact;
 use auditrelay_model::record::Position;
 
@@ -23,7 +22,7 @@ impl Lane {
 
     /// False when the switch leaves nothing to do.
     pub(super) fn obey_switch(&mut self, moment: Moment) -> bool {
-        match (self.switch, self.course) {
+        match (self.switch, &self.course) {
             (Switch::On(_), _) => return true,
             (Switch::Off, Course::Live) => self.rest(moment),
             (Switch::Off, Course::Replay { .. }) => {
@@ -33,7 +32,8 @@ impl Lane {
                 self.stop("removed", "the webhook was removed".to_owned(), moment);
             }
             (Switch::Gone, Course::Replay { .. }) => {
-                self.stop("no_webhook", "the webhook was removed".to_owned(), moment);
+                let reason = "what it was sent to was removed".to_owned();
+                self.stop("no_webhook", reason, moment);
             }
         }
         false
@@ -94,7 +94,7 @@ impl Lane {
 
     /// Back on the shard, the lane is behind until it has dealt with what it read on its own: only
     /// then would another sender get everything else from the shard.
-    pub(super) fn rejoined(&mut self, answer: Rejoin, moment: Moment) {
+    pub(super) fn rejoined(&mut self, answer: Rejoin) {
         let Reading::Rejoining { refused } = self.reading else { return };
         self.reading = Reading::On;
         match answer {
@@ -105,7 +105,7 @@ impl Lane {
                 return;
             }
             Rejoin::Welcome => {}
-            Rejoin::WelcomeWithout { last } => self.miss(last, moment.now),
+            Rejoin::WelcomeWithout { last } => self.miss(last),
         }
         let at = self.tail().unwrap_or_default();
         self.reading = Reading::Rejoined { at };
@@ -113,11 +113,11 @@ impl Lane {
     }
 
     /// Everything up to `last` that was not read is gone.
-    fn miss(&mut self, last: Position, now: Timestamp) {
+    fn miss(&mut self, last: Position) {
         let tail = self.tail().unwrap_or_default();
         let first = if last.epoch == tail.epoch { tail.number + 1 } else { 1 };
         if first <= last.number {
-            self.buffer.push_missing(last.epoch, first..=last.number, last.sequence, now);
+            self.buffer.push_missing(last.epoch, first..=last.number, last.sequence, true);
         }
     }
 

@@ -59,6 +59,7 @@ pub(crate) fn arrival(sequence: u64, first_number: u64, times: &[i64]) -> Arriva
     Arrival {
         sequence,
         stored_at: Timestamp::from_nanos(0),
+        oldest: 0,
         epoch: 1,
         first_number,
         last_number: record.last_number(),

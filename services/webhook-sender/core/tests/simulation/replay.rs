@@ -1,6 +1,7 @@
 //! A replay lane whose sender is killed between any two effects.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use auditrelay_model::delivery::LaneState;
@@ -75,7 +76,7 @@ fn log(random: &mut Random) -> Vec<Arrival> {
         let mut record = arrival(sequence * 2, number, &times);
         number += times.len() as u64;
         if outside {
-            record.body = Body::OutsideWindow;
+            record.body = Body::NotSelected;
         }
         log.push(record);
     }
@@ -84,7 +85,8 @@ fn log(random: &mut Random) -> Vec<Arrival> {
 
 fn lane(state: LaneState, until: u64) -> Lane {
     let window = Window::stored(Timestamp::from_nanos(WINDOW.0), Timestamp::from_nanos(WINDOW.1));
-    let course = Course::Replay { window, until, patience: Duration::from_hours(1) };
+    let selection = Arc::new(window.into());
+    let course = Course::Replay { selection, until, patience: Duration::from_hours(1) };
     Lane::new(course, state, Switch::On(target(0)), POLICY)
 }
 
