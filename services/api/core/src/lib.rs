@@ -21,6 +21,7 @@ pub mod destination;
 pub mod endpoint;
 pub mod fault;
 pub mod filter;
+pub mod lag;
 pub mod limit;
 pub mod openapi;
 pub mod organization;
@@ -31,6 +32,7 @@ pub mod replay;
 pub mod status;
 pub mod test_delivery;
 pub mod text;
+pub mod throughput;
 pub mod token;
 pub mod webhook;
 
