@@ -40,6 +40,30 @@ pub(crate) async fn in_browser(look: Look, test: impl AsyncFnOnce(&Browser)) {
     }
 }
 
+/// The bytes that a base64 text stands for.
+pub(crate) fn from_base64(text: &str) -> Vec<u8> {
+    let value = |byte: u8| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let digits: Vec<u32> =
+        text.bytes().filter(|byte| *byte != b'=').map(|byte| u32::from(value(byte))).collect();
+    let triples = digits.chunks(4).flat_map(|four| {
+        let word =
+            four.iter().enumerate().fold(0, |word, (at, digit)| word | digit << (18 - 6 * at));
+        word.to_be_bytes().into_iter().skip(1).take(four.len() - 1)
+    });
+    triples.collect()
+}
+
+/// Whether tests must fail where they cannot look.
+pub(crate) fn is_required() -> bool {
+    std::env::var_os(REQUIRED).is_some()
+}
+
 async fn start() -> Option<(Child, String)> {
     let binary = std::env::var(CHROMEDRIVER).unwrap_or_else(|_| "chromedriver".to_owned());
     let mut command = Command::new(&binary);
@@ -47,7 +71,7 @@ async fn start() -> Option<(Child, String)> {
     let mut child = match command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn() {
         Ok(child) => child,
         Err(error) => {
-            assert!(std::env::var_os(REQUIRED).is_none(), "{binary}: {error}");
+            assert!(!is_required(), "{binary}: {error}");
             eprintln!("not tested: no {binary} here ({error}); {CHROMEDRIVER} may name one");
             return None;
         }
@@ -90,17 +114,16 @@ impl Browser {
         let made = browser.call("POST", "", &wanted).await;
         let id = made["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {made}"));
         browser.session = format!("{driver}/session/{id}");
-        let Look { width, scheme } = look;
-        let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
-        browser.devtools("Emulation.setDeviceMetricsOverride", size).await;
-        let scheme = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        browser.devtools("Emulation.setEmulatedMedia", scheme).await;
+        browser.look(look).await;
         browser
     }
 
     async fn call(&self, method: &str, path: &str, body: &Value) -> Value {
         let request = self.http.request(method.parse().unwrap(), format!("{}{path}", self.session));
-        let request = request.header("content-type", "application/json").body(body.to_string());
+        let request = match body {
+            Value::Null => request,
+            body => request.header("content-type", "application/json").body(body.to_string()),
+        };
         let answer = request.send().await.unwrap().text().await.unwrap();
         let mut answer: Value = serde_json::from_str(&answer).unwrap();
         let value = answer["value"].take();
@@ -109,8 +132,12 @@ impl Browser {
     }
 
     async fn devtools(&self, command: &str, parameters: Value) {
+        self.ask_devtools(command, parameters).await;
+    }
+
+    async fn ask_devtools(&self, command: &str, parameters: Value) -> Value {
         let body = json!({"cmd": command, "params": parameters});
-        self.call("POST", "/goog/cdp/execute", &body).await;
+        self.call("POST", "/goog/cdp/execute", &body).await
     }
 
     pub(crate) async fn go(&self, url: &str) {
@@ -120,6 +147,65 @@ impl Browser {
     /// What a function's body returns in the page.
     pub(crate) async fn run(&self, script: &str) -> Value {
         self.call("POST", "/execute/sync", &json!({"script": script, "args": []})).await
+    }
+
+    /// What a function's body hands to its last argument.
+    pub(crate) async fn run_async(&self, script: &str) -> Value {
+        self.call("POST", "/execute/async", &json!({"script": script, "args": []})).await
+    }
+
+    /// Presses keys one after another; `\u{e004}` is Tab, `\u{e007}` Enter, `\u{e00d}` Space.
+    pub(crate) async fn press(&self, keys: &str) {
+        let strokes = keys.chars().flat_map(|key| {
+            ["keyDown", "keyUp"].map(|way| json!({"type": way, "value": key.to_string()}))
+        });
+        let strokes: Vec<_> = strokes.collect();
+        let body = json!({"actions": [{"type": "key", "id": "keys", "actions": strokes}]});
+        self.call("POST", "/actions", &body).await;
+    }
+
+    /// Opens a second tab of the same browser and goes there.
+    pub(crate) async fn new_tab(&self) -> String {
+        let made = self.call("POST", "/window/new", &json!({"type": "tab"})).await;
+        made["handle"].as_str().unwrap().to_owned()
+    }
+
+    /// The tab that is looked at.
+    pub(crate) async fn this_tab(&self) -> String {
+        self.call("GET", "/window", &Value::Null).await.as_str().unwrap().to_owned()
+    }
+
+    /// Looks at another tab.
+    pub(crate) async fn look_at_tab(&self, handle: &str) {
+        self.call("POST", "/window", &json!({"handle": handle})).await;
+    }
+
+    pub(crate) async fn forget_cookies(&self) {
+        self.call("DELETE", "/cookie", &Value::Null).await;
+    }
+
+    /// Where the tab is.
+    pub(crate) async fn url(&self) -> String {
+        self.call("GET", "/url", &Value::Null).await.as_str().unwrap().to_owned()
+    }
+
+    /// Looks through other eyes from here on.
+    pub(crate) async fn look(&self, look: Look) {
+        let Look { width, scheme } = look;
+        let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+        let scheme = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.devtools("Emulation.setEmulatedMedia", scheme).await;
+    }
+
+    /// The whole page as PNG, in base64.
+    pub(crate) async fn picture(&self) -> String {
+        let height = self.run("return document.documentElement.scrollHeight").await;
+        let width = self.run("return innerWidth").await;
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
+        let shot = json!({"captureBeyondViewport": true, "clip": clip});
+        let shot = self.ask_devtools("Page.captureScreenshot", shot).await;
+        shot["data"].as_str().unwrap().to_owned()
     }
 
     async fn element(&self, path: &str) -> String {
@@ -149,10 +235,19 @@ impl Browser {
     }
 
     pub(crate) async fn fill(&self, label: &str, text: &str) {
-        let path = format!("//input[@id=//label[normalize-space(.)='{label}']/@for]");
+        let path = format!("//*[@id=//label[normalize-space(.)='{label}']/@for]");
         let element = self.element(&path).await;
+        self.call("POST", &format!("/element/{element}/clear"), &json!({})).await;
         let body = json!({ "text": text });
         self.call("POST", &format!("/element/{element}/value"), &body).await;
+    }
+
+    /// Where the keyboard is, as a person would name it.
+    pub(crate) async fn focused(&self) -> String {
+        let named = "const at = document.activeElement; \
+                     return (at.labels?.[0] ?? at).textContent.trim() || at.id || at.tagName";
+        let named = self.run(named).await;
+        named.as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     /// Chooses the menu's entry that begins with this.

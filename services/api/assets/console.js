@@ -1,14 +1,29 @@
-// The console works without this. It keeps panels true while somebody looks at them, shows times
-// in local time on hover, and sends no form twice.
+// The console works without this. It keeps panels true while somebody looks at them, follows the
+// log, shows times in the reader's zone, and sends no form twice.
 "use strict";
 
+const POLL_MS = 4000;
 const REST_MS = 30000;
+const AGO_MS = 10000;
+const ROWS_MAX = 200;
 
-/** Local time as the title of every time; the text stays UTC. */
-function tellLocalTimes(root) {
+/** A time span in the unit that fits, as the server writes it. */
+function span(seconds) {
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86400)} days`;
+}
+
+/** Says the time in the reader's zone on hover, and keeps "3 min ago" true. */
+function tellTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
-    if (!Number.isNaN(at.getTime())) time.title = `${at.toLocaleString()} in your time zone`;
+    if (Number.isNaN(at.getTime())) continue;
+    time.title = `${at.toLocaleString()} in your time zone, ${time.dateTime.replace("T", " ").replace("Z", " UTC")}`;
+    if (!("ago" in time.dataset)) continue;
+    const passed = Math.floor((Date.now() - at.getTime()) / 1000);
+    if (Math.abs(passed) > 5) time.textContent = passed < 0 ? `in ${span(-passed)}` : `${span(passed)} ago`;
   }
 }
 
@@ -35,13 +50,20 @@ function announcer() {
   };
 }
 
-function show(panel, html, say) {
+const words = (element) => element.textContent.replace(/\s+/g, " ").trim();
+
+/** Puts new content into a panel; what the reader has opened there stays open. */
+function show(panel, html) {
+  if (panel.contains(document.activeElement) && panel.matches(":focus-within")) return;
+  const open = [...panel.querySelectorAll("details")].map((details) => details.open);
   const fresh = new DOMParser().parseFromString(html, "text/html");
   panel.replaceChildren(...fresh.body.childNodes);
-  tellLocalTimes(panel);
+  panel.querySelectorAll("details").forEach((details, index) => (details.open = open[index] === true));
+  tellTimes(panel);
   const sentence = panel.querySelector("[data-say]");
   if (!sentence) return;
-  say(sentence.textContent.replace(/\s+/g, " ").trim());
+  panel.say ??= announcer();
+  panel.say(words(sentence));
   if (sentence.dataset.state) followState(sentence.dataset.state);
 }
 
@@ -60,40 +82,121 @@ function banner(text, link) {
   document.querySelector("main").prepend(note);
 }
 
-async function keepTrue(panel) {
-  const every = Number(panel.dataset.every);
-  const say = announcer();
-  const first = panel.querySelector("[data-say]");
-  if (first) say(first.textContent.replace(/\s+/g, " ").trim());
-  let wait = every;
-  let last = "";
+const ended = () => banner("Your session has ended.", "Sign in again");
+
+/** Where streams do not come through, panels are asked for one by one. */
+async function poll(feed, panel) {
+  let wait = POLL_MS;
   for (;;) {
     await new Promise((done) => setTimeout(done, wait));
     if (document.hidden) continue;
     try {
-      const answer = await fetch(panel.dataset.live, {
+      const answer = await fetch(`${feed}/${panel.dataset.live}`, {
         credentials: "same-origin",
         redirect: "error",
         signal: AbortSignal.timeout(10000),
       });
-      if (answer.status === 401) {
-        banner("Your session has ended.", "Sign in again");
-        return;
-      }
-      if (answer.status === 404) {
-        banner("What this page shows is gone.", "Reload");
-        return;
-      }
+      if (answer.status === 401) return ended();
+      if (answer.status === 404) return banner("What this page shows is gone.", "Reload");
       if (!answer.ok) throw new Error(`answered ${answer.status}`);
-      const html = await answer.text();
-      if (html !== last) show(panel, html, say);
-      last = html;
-      wait = every;
+      show(panel, await answer.text());
+      wait = POLL_MS;
     } catch {
       // The server is away: what is shown stays, and is asked for less often.
       wait = Math.min(wait * 2, REST_MS);
     }
   }
+}
+
+/** A stream that is open only while somebody looks: browsers allow few of them a host. */
+function stream(url, listeners, refused) {
+  let source;
+  const open = () => {
+    source = new EventSource(url());
+    for (const [name, listener] of Object.entries(listeners)) source.addEventListener(name, listener);
+    source.addEventListener("ended", () => {
+      close();
+      document.removeEventListener("visibilitychange", look);
+      ended();
+    });
+    source.addEventListener("error", () => {
+      if (source?.readyState === EventSource.CLOSED) {
+        document.removeEventListener("visibilitychange", look);
+        refused();
+      }
+    });
+  };
+  const close = () => {
+    source?.close();
+    source = undefined;
+  };
+  const look = () => (document.hidden ? close() : source ?? open());
+  document.addEventListener("visibilitychange", look);
+  look();
+  return () => {
+    document.removeEventListener("visibilitychange", look);
+    close();
+  };
+}
+
+/** Keeps all panels of the page true, over one connection. */
+function keepTrue(feed) {
+  const panels = [...document.querySelectorAll("[data-live]")];
+  for (const panel of panels) {
+    const sentence = panel.querySelector("[data-say]");
+    if (!sentence) continue;
+    panel.say = announcer();
+    panel.say(words(sentence));
+  }
+  const asked = panels.map((panel) => `panel=${panel.dataset.live}`).join("&");
+  const listen = ({ data }) => {
+    const { panel, html } = JSON.parse(data);
+    const shown = panels.find((one) => one.dataset.live === panel);
+    if (shown) show(shown, html);
+  };
+  stream(() => `${feed}/watch?${asked}`, { panel: listen }, () => panels.forEach((panel) => poll(feed, panel)));
+}
+
+/** New events come in at the top while the button is pressed. */
+function follow(button) {
+  const table = document.querySelector("table.events");
+  const note = document.querySelector("[data-followed]");
+  let stop;
+  let count = 0;
+  const tell = (text) => {
+    note.hidden = false;
+    note.textContent = text;
+  };
+  const rows = ({ data }) => {
+    const { rows, more } = JSON.parse(data);
+    const holder = document.createElement("template");
+    holder.innerHTML = `<table><tbody>${rows}</tbody></table>`;
+    const fresh = [...holder.content.querySelectorAll("tr")];
+    fresh.forEach((row) => row.classList.add("fresh"));
+    tellTimes(holder.content);
+    table.hidden = false;
+    document.querySelector("[data-none]")?.remove();
+    table.tBodies[0].prepend(...fresh);
+    [...table.tBodies[0].rows].slice(ROWS_MAX).forEach((row) => row.remove());
+    count += fresh.length + more;
+    tell(`Following: ${count} new since you began.`);
+  };
+  const end = (text) => {
+    stop?.();
+    stop = undefined;
+    button.setAttribute("aria-pressed", "false");
+    button.textContent = "Follow live";
+    tell(text);
+  };
+  button.addEventListener("click", () => {
+    if (stop) return end(`Stopped; ${count} came.`);
+    count = 0;
+    button.setAttribute("aria-pressed", "true");
+    button.textContent = "Stop following";
+    tell("Following: new events appear here.");
+    stop = stream(() => button.dataset.follow, { rows }, () => end("The log cannot be followed now. Try again in a moment."));
+  });
+  button.hidden = false;
 }
 
 /** A second click sends nothing; the browser's back button finds a form that works again. */
@@ -109,7 +212,35 @@ function sendOnce(form) {
   });
 }
 
-tellLocalTimes(document);
+function copyFrom(button) {
+  const field = document.getElementById(button.dataset.copy);
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    field.select();
+    try {
+      await navigator.clipboard.writeText(field.value);
+      button.textContent = "Copied";
+    } catch {
+      // Without leave to write it stays selected, to be copied by hand.
+    }
+  });
+}
+
+/** "/" goes to the search, as in most consoles. */
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, select, textarea");
+  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const search = document.querySelector("[data-search]");
+  if (!search) return;
+  event.preventDefault();
+  search.focus();
+});
+
+tellTimes(document);
+setInterval(() => document.hidden || tellTimes(document), AGO_MS);
 document.querySelector(".summary")?.focus();
 document.querySelectorAll("form[data-once]").forEach(sendOnce);
-document.querySelectorAll("[data-live]").forEach(keepTrue);
+document.querySelectorAll("[data-copy]").forEach(copyFrom);
+document.querySelectorAll("[data-follow]").forEach(follow);
+const feed = document.querySelector("[data-feed]");
+if (feed) keepTrue(feed.dataset.feed);

@@ -32,6 +32,8 @@ pub(crate) const CATCH_UP: Duration = Duration::from_secs(5);
 
 /// Pages that one process gathers at the same time.
 const PULLS_MAX: usize = 16;
+/// Streams of events that one process serves at the same time.
+const READERS_MAX: usize = 256;
 
 /// What all handlers share; cheap to clone.
 #[derive(Clone)]
@@ -54,6 +56,10 @@ pub(crate) struct Inner {
     pub(crate) soft: CancellationToken,
     /// Pages that are gathered at the same time; each takes some megabytes.
     pub(crate) pulls: Semaphore,
+    /// Streams of events that consoles read at the same time.
+    pub(crate) readers: Arc<Semaphore>,
+    /// When the process stops taking new work; streams end there.
+    pub(crate) stop: CancellationToken,
     clock: Arc<dyn Clock>,
     pub(crate) sealing: SealingKeys,
     pub(crate) random: SystemRandom,
@@ -89,6 +95,8 @@ impl Api {
             watches: Turns::default(),
             soft: context.drain.soft.clone(),
             pulls: Semaphore::new(PULLS_MAX),
+            readers: Arc::new(Semaphore::new(READERS_MAX)),
+            stop: context.drain.soft.clone(),
             clock: Arc::clone(&context.clock),
             sealing,
             random: SystemRandom::new(),

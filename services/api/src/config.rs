@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use auditrelay_api_core::address::AddressRules;
 use auditrelay_api_core::page::CursorKey;
+use auditrelay_format::Vendor;
 use auditrelay_model::address::AddressPolicy;
 use auditrelay_model::secret::Secret;
 use auditrelay_runtime::settings::Settings;
@@ -26,6 +27,10 @@ pub struct Config {
     pub rules: AddressRules,
     /// A destination that moves to another host needs its authorization value again.
     pub new_host_needs_authorization: bool,
+    /// Where traces are looked at: a URL with `{trace_id}` in it.
+    pub trace_url: Option<String>,
+    /// What lines call their maker, for previews.
+    pub vendor: Vendor,
     /// Empty lists for resources of the platform that we do not have, for clients that look.
     pub foreign_stubs: bool,
 }
@@ -53,9 +58,23 @@ impl Config {
                 )),
             },
             new_host_needs_authorization: settings.flag("api.new_host_needs_authorization", false),
+            trace_url: trace_url(settings),
+            vendor: settings.parse("sender.vendor", Vendor::default(), "a vendor's name"),
             foreign_stubs: settings.flag("api.foreign_stubs", false),
         }
     }
+}
+
+/// Only a web address may become a link.
+fn trace_url(settings: &mut Settings) -> Option<String> {
+    let key = "api.trace_url";
+    let url = settings.optional(key)?;
+    let web = url.starts_with("https://") || url.starts_with("http://");
+    if !web || !url.contains("{trace_id}") {
+        settings.mistake(key, "must be an http(s) address with {trace_id} in it".to_owned());
+        return None;
+    }
+    Some(url)
 }
 
 /// A key file's content; without it the API cannot work.
@@ -130,9 +149,10 @@ mod tests {
         let bad = [
             ("AUDITRELAY_API_LISTEN", "8080"),
             ("AUDITRELAY_API_ALLOW_PRIVATE_DESTINATIONS", "ten"),
+            ("AUDITRELAY_API_TRACE_URL", "javascript:{trace_id}"),
         ];
         let keys = parse(&bad).err().unwrap();
-        for key in ["api.listen", "api.allow_private_destinations"] {
+        for key in ["api.listen", "api.allow_private_destinations", "api.trace_url"] {
             assert!(keys.iter().any(|told| told == key), "{keys:?}");
         }
     }

@@ -10,22 +10,38 @@
 //! the templates; an endpoint is never a link; an authorization value is in no page. Every page
 //! works without JavaScript, and no page asks another host for anything.
 
+mod access;
 mod assets;
 mod attempts;
+mod behind;
+mod chart;
+mod coverage;
 mod delivery;
 mod destinations;
+mod entry;
+mod event;
+mod events;
+mod feed;
 mod form;
 mod gate;
+mod glance;
+mod keys;
 mod live;
 mod moment;
 mod organization;
+mod overview;
+mod pace;
 mod page;
 mod pager;
 mod place;
 mod portals;
+mod preview;
 mod replay;
+mod requests;
 mod session;
 mod sign_in;
+mod tail;
+mod theme;
 mod visit;
 mod webhook;
 mod words;
@@ -48,25 +64,40 @@ pub(crate) fn routes(api: &Api) -> Router<Api> {
         .route("/console/{*rest}", get(page::missing).post(page::missing))
         .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
         .route("/console/sign-out", post(sign_in::leave))
+        .route("/console/theme", post(theme::choose))
         .route("/console/organization", get(organization::show))
+        .route("/console/keys", get(keys::show).post(keys::check))
         .route("/console/portals", get(portals::all).post(portals::create))
         .route("/console/portals/new", get(portals::new))
         .route("/console/setup", get(page::setup))
         .route("/console/setup/portals", get(portals::logs).post(portals::save_log))
         .route("/console/setup/portals/new", get(portals::new_log))
-        .route("/console/live/{scope}/attempts", get(live::attempts))
-        .route("/console/live/{scope}/delivery", get(live::delivery))
-        .route("/console/live/{scope}/replay", get(live::replay))
+        .route("/console/overview", get(overview::show))
+        .route("/console/events", get(events::list))
+        .route("/console/events/{log}/{sequence}/{number}", get(event::show))
+        .route("/console/live/{scope}/watch", get(live::watch))
+        .route("/console/live/{scope}/tail", get(tail::follow))
+        .route("/console/live/{scope}/{panel}", get(live::panel))
+        .merge(access())
         .merge(destinations());
     for base in PLACES {
         pages = pages
             .route(base, get(webhook::show).post(webhook::save))
             .route(&format!("{base}/replay"), get(replay::show).post(replay::send))
-            .route(&format!("{base}/replay/cancel"), post(replay::cancel));
+            .route(&format!("{base}/replay/cancel"), post(replay::cancel))
+            .route(&format!("{base}/requests"), get(requests::list))
+            .route(&format!("{base}/requests/{{sequence}}"), get(requests::show));
     }
     let gate = gate::Gate::new(api.clone());
     let pages = pages.layer(from_fn_with_state(gate, gate::around));
     pages.route("/console/assets/{version}/{name}", get(assets::get))
+}
+
+fn access() -> Router<Api> {
+    Router::new()
+        .route("/console/access", get(access::list).post(access::create))
+        .route("/console/access/new", get(access::new))
+        .route("/console/access/{id}/revoke", get(access::ask_revoke).post(access::revoke))
 }
 
 fn destinations() -> Router<Api> {

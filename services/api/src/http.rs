@@ -1,7 +1,7 @@
 //! Every route, in one table. Version 2 and 3 show the same things on the same host.
 
 pub(crate) mod attempts;
-mod audit_logs;
+pub(crate) mod audit_logs;
 mod coverage;
 pub(crate) mod destinations;
 mod docs;
@@ -22,7 +22,7 @@ pub(crate) mod request;
 mod response;
 pub(crate) mod status;
 pub(crate) mod test_delivery;
-mod tokens;
+pub(crate) mod tokens;
 pub(crate) mod webhook;
 
 use axum::Router;

@@ -39,6 +39,34 @@ pub(crate) async fn page(streams: &Streams, scope: Scope, wish: Wish) -> Result<
     }
 }
 
+/// The newest page of a wish's window, whatever place the wish names.
+pub(crate) async fn newest(
+    streams: &Streams,
+    scope: Scope,
+    mut wish: Wish,
+) -> Result<Page, Trouble> {
+    let ends = Reach::default().ends(wish.window);
+    let behind = streams.first_record_at(scope, ends).await?;
+    let before = match behind {
+        Some(head) => {
+            Position { epoch: head.epoch, number: head.first_number, sequence: head.sequence }
+        }
+        None => match streams.last_record(scope).await? {
+            Some(last) => {
+                let number = last.record.last_number() + 1;
+                Position { epoch: last.record.epoch, number, sequence: last.sequence }
+            }
+            None => return Ok(Page::default()),
+        },
+    };
+    let begins = Reach::default().begins(wish.window);
+    if streams.first_record_at(scope, begins).await?.is_none() {
+        return Ok(Page::default());
+    }
+    wish.at = At::Before(before);
+    backward(streams, scope, wish, before).await
+}
+
 async fn forward(
     streams: &Streams,
     scope: Scope,

@@ -13,6 +13,8 @@ mod browser;
 mod console;
 #[path = "api/console_sessions.rs"]
 mod console_sessions;
+#[path = "api/console_speed.rs"]
+mod console_speed;
 #[path = "api/inputs.rs"]
 mod inputs;
 #[path = "api/kongctl.rs"]

@@ -11,11 +11,13 @@
 mod backward;
 mod forward;
 pub mod item;
+mod needle;
 mod page;
 mod wish;
 
 pub use backward::Backward;
 pub use forward::Forward;
+pub use needle::Needle;
 pub use page::{Look, Page, Peek};
 pub use wish::{At, Wish};
 

@@ -21,6 +21,7 @@ pub mod destination;
 pub mod endpoint;
 pub mod fault;
 pub mod filter;
+pub mod lag;
 pub mod limit;
 pub mod openapi;
 pub mod organization;
@@ -32,6 +33,7 @@ pub mod replay;
 pub mod status;
 pub mod test_delivery;
 pub mod text;
+pub mod throughput;
 pub mod token;
 pub mod webhook;
 

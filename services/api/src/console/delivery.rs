@@ -1,18 +1,24 @@
 //! How a webhook is doing, and who must act.
 
+use std::time::Duration;
+
 use askama::Template;
 use askama::filters::HtmlSafe;
+use auditrelay_api_core::lag::Lag;
 use auditrelay_api_core::{delivery, status};
 use auditrelay_model::Timestamp;
-use auditrelay_model::config::OrgConfig;
 use auditrelay_runtime::problem::Problem;
 
-use super::moment::{Moment, bytes, count};
+use super::behind;
+use super::moment::{Moment, bytes, count, span};
 use super::place::Place;
 use super::visit::Visit;
 use super::words::Badge;
-use crate::api::Api;
 use crate::http::status::read;
+use crate::problems;
+
+/// What waits and expires sooner is pointed out.
+const SOON: Duration = Duration::from_hours(24);
 
 /// The panel beside a webhook's settings.
 #[derive(Template)]
@@ -26,18 +32,54 @@ pub(super) struct Panel {
     hold_reason: String,
     behind: Option<Moment>,
     behind_reason: String,
+    waiting: Option<Waiting>,
+    proof: Option<Moment>,
     attempt: Option<Moment>,
     response: Option<u16>,
     message: String,
     totals: [(&'static str, String); 6],
 }
 
+/// What waits to be delivered.
+struct Waiting {
+    events: String,
+    oldest: Moment,
+    /// How long the oldest has waited.
+    waited: String,
+    /// When the oldest is kept no longer.
+    expires: Moment,
+    soon: bool,
+}
+
+impl Waiting {
+    fn of(lag: &Lag, now: Timestamp) -> Option<Self> {
+        let (oldest, expires) = (lag.oldest?, lag.expires_at()?);
+        Some(Self {
+            events: count(lag.events),
+            oldest: Moment::new(oldest, now),
+            waited: span(lag.waited(now).as_secs()),
+            expires: Moment::new(expires, now),
+            soon: expires < now + SOON,
+        })
+    }
+}
+
 impl HtmlSafe for Panel {}
 
 impl Panel {
     pub(super) async fn read(visit: &Visit, place: &Place) -> Result<Self, Problem> {
-        let (status, lane) = read(visit.api(), &visit.config, place.scope).await?;
-        Ok(Self::of(delivery::View::of(status, &lane), visit.api().now()))
+        let (api, scope) = (visit.api(), place.scope);
+        let (status, lane) = read(api, &visit.config, scope).await?;
+        let webhook = visit.config.webhooks.get(&scope);
+        let (lag, proof) = tokio::try_join!(
+            behind::lag(&api.streams, scope, webhook, &lane),
+            behind::proof(&api.streams, scope, &lane),
+        )
+        .map_err(|error| problems::unread(&error))?;
+        let now = api.now();
+        let panel = Self::of(delivery::View::of(status, &lane), now);
+        let proof = proof.map(|at| Moment::new(at, now));
+        Ok(Self { waiting: Waiting::of(&lag, now), proof, ..panel })
     }
 
     fn of(view: delivery::View, now: Timestamp) -> Self {
@@ -76,6 +118,8 @@ impl Panel {
             hold_reason: hold.map(|hold| hold.reason).unwrap_or_default(),
             behind: behind.as_ref().and_then(|behind| Moment::parse(Some(&behind.since), now)),
             behind_reason: behind.map(|behind| behind.reason).unwrap_or_default(),
+            waiting: None,
+            proof: None,
             attempt: Moment::parse(status.last_attempt_at.as_deref(), now),
             response: status.last_response_code,
             message: status.last_response_message.unwrap_or_default(),
@@ -90,28 +134,5 @@ fn meaning(status: &status::View) -> &'static str {
         ("active", false) => "Nothing had to be delivered yet.",
         ("inactive", _) => "Delivery does not succeed at the moment.",
         _ => "There is no webhook yet.",
-    }
-}
-
-/// A place's row in a list.
-pub(super) struct Row {
-    pub(super) place: Place,
-    pub(super) endpoint: Option<String>,
-    pub(super) switch: Badge,
-    pub(super) status: Badge,
-}
-
-impl Row {
-    pub(super) async fn read(api: &Api, config: &OrgConfig, place: Place) -> Result<Self, Problem> {
-        let (status, _) = read(api, config, place.scope).await?;
-        let webhook = config.webhooks.get(&place.scope);
-        let destination = webhook.and_then(|webhook| webhook.destination);
-        let destination = destination.and_then(|id| config.destinations.get(&id));
-        Ok(Self {
-            endpoint: destination.map(|destination| destination.name.clone()),
-            switch: Badge::of_switch(webhook.is_some_and(|webhook| webhook.enabled)),
-            status: Badge::of_webhook(status.webhook_status),
-            place,
-        })
     }
 }

@@ -15,6 +15,7 @@ use super::moment::Moment;
 use super::page::{self, Frame, Section};
 use super::pager::Pager;
 use super::place::Place;
+use super::preview::Preview;
 use super::visit::{Answer, Visit};
 use crate::http::destinations::{change, make, remove};
 
@@ -102,11 +103,16 @@ struct Editor {
     formats: [(&'static str, &'static str); 3],
     changed: Option<Moment>,
     users: Vec<Place>,
+    preview: Preview,
     errors: Errors,
 }
 
 impl Editor {
-    fn new(visit: &Visit) -> Result<Self, Problem> {
+    async fn new(visit: &Visit) -> Result<Self, Problem> {
+        Self::empty(visit, Vec::new()).await
+    }
+
+    async fn empty(visit: &Visit, users: Vec<Place>) -> Result<Self, Problem> {
         Ok(Self {
             frame: visit.frame("New webhook", Section::Destinations)?,
             id: None,
@@ -117,12 +123,13 @@ impl Editor {
             seen: String::new(),
             formats: FORMATS,
             changed: None,
-            users: Vec::new(),
+            preview: Preview::read(visit, &users).await?,
+            users,
             errors: Errors::default(),
         })
     }
 
-    fn of(visit: &Visit, destination: &Destination) -> Result<Self, Problem> {
+    async fn of(visit: &Visit, destination: &Destination) -> Result<Self, Problem> {
         Ok(Self {
             frame: visit.frame(&destination.name, Section::Destinations)?,
             id: Some(destination.id.to_string()),
@@ -132,8 +139,7 @@ impl Editor {
             unverified: destination.tls.skips(),
             seen: destination.updated_at.to_string(),
             changed: Some(Moment::new(destination.updated_at, visit.api().now())),
-            users: users(visit, destination.id),
-            ..Self::new(visit)?
+            ..Self::empty(visit, users(visit, destination.id)).await?
         })
     }
 
@@ -152,7 +158,7 @@ impl Editor {
 
 pub(super) async fn new(visit: Visit) -> Answer {
     visit.signed.own(Ask::ChangeConfig)?;
-    Ok(page::ok(&Editor::new(&visit)?))
+    Ok(page::ok(&Editor::new(&visit).await?))
 }
 
 pub(super) async fn create(visit: Visit, form: Form) -> Answer {
@@ -160,7 +166,7 @@ pub(super) async fn create(visit: Visit, form: Form) -> Answer {
         Ok(_) => Ok(page::see("/console/setup/destinations?done=created")),
         Err(problem) => {
             let (status, errors) = Errors::from(problem, FIELDS)?;
-            let editor = Editor::new(&visit)?.typed(&form, errors);
+            let editor = Editor::new(&visit).await?.typed(&form, errors);
             Ok(form::refused(status, &editor))
         }
     }
@@ -190,7 +196,7 @@ fn find(config: &OrgConfig, id: &str) -> Result<Destination, Problem> {
 
 pub(super) async fn edit(visit: Visit, Path(id): Path<String>) -> Answer {
     let destination = find(&visit.config, &id)?;
-    Ok(page::ok(&Editor::of(&visit, &destination)?))
+    Ok(page::ok(&Editor::of(&visit, &destination).await?))
 }
 
 pub(super) async fn save(visit: Visit, Path(id): Path<String>, form: Form) -> Answer {
@@ -198,14 +204,14 @@ pub(super) async fn save(visit: Visit, Path(id): Path<String>, form: Form) -> An
     let destination = find(&visit.config, &id)?;
     let seen = form.text("seen");
     if !seen.is_empty() && seen != destination.updated_at.to_string() {
-        let editor = Editor::of(&visit, &destination)?.typed(&form, Errors::whole(CHANGED));
+        let editor = Editor::of(&visit, &destination).await?.typed(&form, Errors::whole(CHANGED));
         return Ok(form::refused(StatusCode::CONFLICT, &editor));
     }
     match change(&visit.signed, destination.id, &body(&form)).await {
         Ok(_) => Ok(page::see("/console/setup/destinations?done=saved")),
         Err(problem) => {
             let (status, errors) = Errors::from(problem, FIELDS)?;
-            let editor = Editor::of(&visit, &destination)?.typed(&form, errors);
+            let editor = Editor::of(&visit, &destination).await?.typed(&form, errors);
             Ok(form::refused(status, &editor))
         }
     }

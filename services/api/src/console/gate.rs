@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::page;
 use super::session::Session;
+use super::theme;
 use crate::api::Api;
 
 /// The cookie's name where the browser speaks https: no other host or path can set it.
@@ -84,9 +85,14 @@ pub(super) struct Held {
 }
 
 /// Stands before every page.
-pub(super) async fn around(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+pub(super) async fn around(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let headers = request.headers().clone();
+    theme::within(&headers, answered(&gate, request, next)).await
+}
+
+async fn answered(gate: &Gate, mut request: Request, next: Next) -> Response {
     let api = &gate.api;
-    let held = held(&gate, request.headers());
+    let held = held(gate, request.headers());
     let mut response = if is_foreign(&request) {
         api.telemetry.refused("foreign_origin");
         page::foreign()
@@ -116,7 +122,7 @@ fn held(gate: &Gate, headers: &HeaderMap) -> Held {
     Held { session: None, ended: session.holder().is_some(), secure }
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
     pairs.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim())

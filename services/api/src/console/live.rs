@@ -1,36 +1,147 @@
-//! Panels alone, for the script that keeps them true while somebody looks.
+//! What pages show stays true while somebody looks: panels alone, and as a stream of events that
+//! brings each panel when it has changed.
 
-use axum::extract::Path;
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use auditrelay_model::Scope;
+use askama::Template;
+use auditrelay_api_core::query::Query;
 use auditrelay_runtime::problem::Problem;
+use axum::extract::Path;
+use axum::response::sse::Event;
+use http::Uri;
+use serde_json::json;
+use tokio::time::{Duration, Instant};
 
-use super::attempts;
-use super::delivery;
-use super::page;
-use super::place::{Named, Place};
-use super::replay;
+use super::feed::{Feed, Source};
+use super::place::Place;
 use super::visit::{Answer, Visit};
+use super::{attempts, delivery, pace, page, replay};
 
-pub(super) async fn attempts(visit: Visit, Path(scope): Path<String>) -> Answer {
-    let place = place(&visit, &scope)?;
-    Ok(page::ok(&attempts::Panel::read(&visit, &place).await?))
+/// How often panels are looked at again.
+const LOOK: Duration = Duration::from_millis(1_500);
+/// Charts change slowly and cost more.
+const LOOK_AT_CHARTS: Duration = Duration::from_secs(30);
+
+/// A part of a page that changes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Panel {
+    Attempts,
+    Delivery,
+    Pace,
+    Replay,
 }
 
-pub(super) async fn delivery(visit: Visit, Path(scope): Path<String>) -> Answer {
-    let place = place(&visit, &scope)?;
-    Ok(page::ok(&delivery::Panel::read(&visit, &place).await?))
+impl Panel {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Attempts, "attempts"),
+        (Self::Delivery, "delivery"),
+        (Self::Pace, "pace"),
+        (Self::Replay, "replay"),
+    ];
+
+    fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(panel, _)| *panel)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Attempts => "attempts",
+            Self::Delivery => "delivery",
+            Self::Pace => "pace",
+            Self::Replay => "replay",
+        }
+    }
+
+    async fn html(self, visit: &Visit, place: &Place) -> Result<String, Problem> {
+        match self {
+            Self::Attempts => written(&attempts::Panel::read(visit, place).await?),
+            Self::Delivery => written(&delivery::Panel::read(visit, place).await?),
+            Self::Pace => written(&pace::Panel::read(visit, place).await?),
+            Self::Replay => written(&replay::Panel::read(visit, place).await?),
+        }
+    }
 }
 
-pub(super) async fn replay(visit: Visit, Path(scope): Path<String>) -> Answer {
-    let place = place(&visit, &scope)?;
-    Ok(page::ok(&replay::Panel::read(&visit, &place).await?))
+fn written(panel: &impl Template) -> Result<String, Problem> {
+    panel.render().map_err(|_| Problem::internal())
 }
 
-fn place(visit: &Visit, token: &str) -> Result<Place, Problem> {
-    let named = match Scope::from_token(visit.org, token).ok_or_else(Problem::not_found)? {
-        Scope::Organization(_) => Named::Organization,
-        Scope::Portal(_, portal) => Named::Portal(portal),
-    };
-    Place::find(named, visit.org, &visit.config)
+pub(super) async fn panel(visit: Visit, Path((scope, name)): Path<(String, String)>) -> Answer {
+    let place = Place::named(&scope, visit.org, &visit.config)?;
+    let panel = Panel::parse(&name).ok_or_else(Problem::not_found)?;
+    Ok(page::fragment(panel.html(&visit, &place).await?))
+}
+
+/// A stream of panels.
+pub(super) async fn watch(visit: Visit, Path(scope): Path<String>, uri: Uri) -> Answer {
+    let place = Place::named(&scope, visit.org, &visit.config)?;
+    let query = Query::parse(uri.query());
+    let names = query.pairs().filter(|(key, _)| *key == "panel").map(|(_, name)| name);
+    let mut watched: Vec<Watched> = Vec::new();
+    for panel in names.filter_map(Panel::parse) {
+        if watched.iter().all(|known| known.panel != panel) {
+            watched.push(Watched { panel, sent: None, looked: None });
+        }
+    }
+    Feed::open(visit, Watch { place, watched })
+}
+
+/// The panels of one page.
+struct Watch {
+    place: Place,
+    watched: Vec<Watched>,
+}
+
+struct Watched {
+    panel: Panel,
+    /// What the reader has.
+    sent: Option<u64>,
+    looked: Option<Instant>,
+}
+
+impl Source for Watch {
+    const EVERY: Duration = LOOK;
+
+    async fn look(&mut self, visit: &Visit) -> Result<VecDeque<Event>, Problem> {
+        let mut changed = VecDeque::new();
+        for watched in &mut self.watched {
+            let slow = watched.panel == Panel::Pace;
+            let rested = watched.looked.is_none_or(|at| at.elapsed() >= LOOK_AT_CHARTS);
+            if slow && !rested {
+                continue;
+            }
+            watched.looked = Some(Instant::now());
+            let html = watched.panel.html(visit, &self.place).await?;
+            let essence = Some(essence(&html));
+            if std::mem::replace(&mut watched.sent, essence) != essence {
+                let data = json!({"panel": watched.panel.name(), "html": html}).to_string();
+                changed.push_back(Event::default().event("panel").data(data));
+            }
+        }
+        Ok(changed)
+    }
+}
+
+/// What a panel says, whatever the time: how long ago something was is no change.
+fn essence(html: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for part in html.split("data-ago>") {
+        part.split_once("</time>").map_or(part, |(_, rest)| rest).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_that_passes_is_no_change() {
+        let html = |ago: &str, rest: &str| {
+            format!(r#"<p>Tried <time datetime="x" data-ago>{ago}</time>, {rest}</p>"#)
+        };
+        assert_eq!(essence(&html("1 s ago", "200")), essence(&html("2 s ago", "200")));
+        assert_ne!(essence(&html("1 s ago", "200")), essence(&html("1 s ago", "500")));
+    }
 }

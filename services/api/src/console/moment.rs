@@ -1,13 +1,13 @@
-//! Times as people read them: in UTC and said so, and how long ago.
+//! Times as people read them: how long ago, with the exact time in UTC beside it or on hover.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
 use auditrelay_model::Timestamp;
 
-/// `2026-11-22 18:03:12 UTC (3 min ago)`.
+/// `3 min ago`, and on hover `2026-11-22 18:03:12 UTC`; a script adds the reader's own zone.
 #[derive(Template)]
 #[template(
-    source = r#"<time datetime="{{ iso }}">{{ text }}</time> <span class="ago">({{ ago }})</span>"#,
+    source = r#"<time datetime="{{ iso }}" title="{{ text }}" data-ago>{{ ago }}</time>"#,
     ext = "html"
 )]
 pub(super) struct Moment {
@@ -18,10 +18,31 @@ pub(super) struct Moment {
 
 impl HtmlSafe for Moment {}
 
+/// `2026-11-22 18:03:12 UTC (3 min ago)`, where the exact time is what matters.
+#[derive(Template)]
+#[template(
+    source = r#"<time datetime="{{ of.iso }}">{{ of.text }}</time> <span class="ago">({{ of.ago }})</span>"#,
+    ext = "html"
+)]
+pub(super) struct Exact<'a> {
+    of: &'a Moment,
+}
+
+impl HtmlSafe for Exact<'_> {}
+
 impl Moment {
     pub(super) fn new(at: Timestamp, now: Timestamp) -> Self {
-        let iso = at.to_rfc3339_seconds();
-        Self { iso, text: text(at), ago: ago(now.since(at).as_secs()) }
+        let ago = match (now.since(at).as_secs(), at.since(now).as_secs()) {
+            (0, 0) => "just now".to_owned(),
+            (0, ahead) => format!("in {}", span(ahead)),
+            (passed, _) => format!("{} ago", span(passed)),
+        };
+        Self { iso: at.to_rfc3339_seconds(), text: text(at), ago }
+    }
+
+    /// With the exact time to be read.
+    pub(super) const fn exact(&self) -> Exact<'_> {
+        Exact { of: self }
     }
 
     /// A time that a view wrote; none if it is none.
@@ -35,6 +56,16 @@ pub(super) fn text(at: Timestamp) -> String {
     at.to_rfc3339_seconds().replace('T', " ").replace('Z', " UTC")
 }
 
+/// `2026-11-22`, of a time in UTC.
+pub(super) fn day(at: Timestamp) -> String {
+    at.to_rfc3339_seconds().split('T').next().unwrap_or_default().to_owned()
+}
+
+/// `18:03`, of a time in UTC.
+pub(super) fn clock(at: Timestamp) -> String {
+    at.to_rfc3339_seconds().get(11..16).unwrap_or_default().to_owned()
+}
+
 /// For fields of the type `datetime-local`, which know no zone.
 pub(super) fn field(at: Timestamp) -> String {
     at.to_rfc3339_seconds().trim_end_matches('Z').to_owned()
@@ -46,12 +77,13 @@ pub(super) fn from_field(text: &str) -> String {
     format!("{text}{seconds}Z")
 }
 
-fn ago(seconds: u64) -> String {
+/// A time span in the unit that fits.
+pub(super) fn span(seconds: u64) -> String {
     match seconds {
-        0..60 => format!("{seconds} s ago"),
-        60..3_600 => format!("{} min ago", seconds / 60),
-        3_600..172_800 => format!("{} h ago", seconds / 3_600),
-        _ => format!("{} days ago", seconds / 86_400),
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
     }
 }
 
@@ -61,6 +93,11 @@ pub(super) fn count(number: u64) -> String {
     let mut parts = digits.as_bytes().rchunks(3).rev();
     let first = parts.next().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
     parts.fold(first, |text, part| format!("{text},{}", String::from_utf8_lossy(part)))
+}
+
+/// How many there are.
+pub(super) fn number(items: usize) -> String {
+    count(u64::try_from(items).unwrap_or(u64::MAX))
 }
 
 /// Bytes in the unit that fits.
@@ -81,9 +118,15 @@ mod tests {
     fn times_are_utc_and_say_so() {
         let at = Timestamp::parse_rfc3339("2026-11-22T18:03:12.5Z").unwrap();
         let now = at + std::time::Duration::from_secs(200);
-        let text = Moment::new(at, now).to_string();
-        assert!(text.contains(r#"<time datetime="2026-11-22T18:03:12Z">2026-11-22 18:03:12 UTC"#));
-        assert!(text.contains("3 min ago"));
+        let moment = Moment::new(at, now);
+        let iso = r#"<time datetime="2026-11-22T18:03:12Z""#;
+        let said = format!(r#"{iso} title="2026-11-22 18:03:12 UTC" data-ago>3 min ago</time>"#);
+        assert_eq!(moment.to_string(), said);
+        let exact = moment.exact().to_string();
+        assert!(exact.contains(&format!("{iso}>2026-11-22 18:03:12 UTC</time>")), "{exact}");
+        assert!(exact.contains("(3 min ago)"), "{exact}");
+        assert!(Moment::new(now, at).to_string().contains(">in 3 min<"));
+        assert!(Moment::new(now, now).to_string().contains(">just now<"));
         assert_eq!(from_field("2026-11-22T18:03"), "2026-11-22T18:03:00Z");
         assert_eq!(from_field("2026-11-22T18:03:12"), "2026-11-22T18:03:12Z");
         assert_eq!(field(at), "2026-11-22T18:03:12");

@@ -12,14 +12,18 @@ use super::assets;
 use super::visit::{Answer, Visit};
 
 /// Where somebody who signed in arrives.
-pub(super) const HOME: &str = "/console/organization";
+pub(super) const HOME: &str = "/console/overview";
 /// The first tab of the setup.
 pub(super) const SETUP: &str = "/console/setup/destinations";
 
 /// Where in the console a page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Section {
+    Overview,
+    Events,
     Organization,
+    Access,
+    Keys,
     Destinations,
     Konnect,
     PortalLogs,
@@ -29,7 +33,11 @@ pub(super) enum Section {
 impl Section {
     const fn name(self) -> &'static str {
         match self {
+            Self::Overview => "overview",
+            Self::Events => "events",
             Self::Organization => "organization",
+            Self::Access => "access",
+            Self::Keys => "keys",
             Self::Destinations => "destinations",
             Self::Konnect => "konnect",
             Self::PortalLogs => "portal_logs",
@@ -85,6 +93,7 @@ pub(super) fn notice(query: Option<&str>) -> Option<&'static str> {
         "saved" => Some("Saved."),
         "created" => Some("Created."),
         "deleted" => Some("Deleted."),
+        "revoked" => Some("Revoked. Whoever used it is refused from now on."),
         "replay" => Some("The replay was sent. Its status follows below."),
         "cancelled" => Some("The replay was cancelled."),
         _ => None,
@@ -103,6 +112,11 @@ pub(super) fn html(status: StatusCode, page: &impl Template) -> Response {
 
 pub(super) fn ok(page: &impl Template) -> Response {
     html(StatusCode::OK, page)
+}
+
+/// A part of a page.
+pub(super) fn fragment(html: String) -> Response {
+    Html(html).into_response()
 }
 
 /// A few words for a script. Not `text/plain`: that would be taken for a refusal of the router.

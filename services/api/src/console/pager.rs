@@ -1,5 +1,7 @@
 //! Long lists in parts.
 
+use std::ops::Range;
+
 use auditrelay_api_core::page::NumberedPage;
 use auditrelay_api_core::query::Query;
 
@@ -7,16 +9,32 @@ use auditrelay_api_core::query::Query;
 pub(super) struct Pager {
     pub(super) number: u64,
     pub(super) pages: u64,
+    /// What the links keep of the query; nothing, or ending with `&`.
+    pub(super) kept: String,
 }
 
 impl Pager {
     /// The part that the query asks for, and where in the list it is.
     pub(super) fn cut<'a, T>(query: Option<&str>, size: u64, items: &'a [T]) -> (Self, &'a [T]) {
+        let pager = Self::of(query, size, items.len());
+        let page = NumberedPage { number: pager.number, size };
+        (pager, page.cut(items))
+    }
+
+    /// The same as places in a list of so many items.
+    pub(super) fn range(query: Option<&str>, size: u64, items: usize) -> (Self, Range<usize>) {
+        let pager = Self::of(query, size, items);
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let before = usize::try_from(pager.number - 1).unwrap_or(usize::MAX);
+        let start = before.saturating_mul(size).min(items);
+        (pager, start..start.saturating_add(size).min(items))
+    }
+
+    fn of(query: Option<&str>, size: u64, items: usize) -> Self {
         let asked = Query::parse(query).get("page").and_then(|number| number.parse().ok());
-        let count = u64::try_from(items.len()).unwrap_or(u64::MAX);
+        let count = u64::try_from(items).unwrap_or(u64::MAX);
         let pages = count.div_ceil(size).max(1);
-        let number = asked.unwrap_or(1).clamp(1, pages);
-        (Self { number, pages }, NumberedPage { number, size }.cut(items))
+        Self { number: asked.unwrap_or(1).clamp(1, pages), pages, kept: String::new() }
     }
 
     pub(super) fn before(&self) -> Option<u64> {
@@ -59,6 +77,8 @@ mod tests {
         ] {
             let (pager, cut) = Pager::cut(query, 10, &items);
             assert_eq!((pager.number, cut[0]), (number, first), "{query:?}");
+            let (_, range) = Pager::range(query, 10, items.len());
+            assert_eq!(&items[range], cut, "{query:?}");
         }
         assert_eq!(Pager::cut::<u32>(None, 10, &[]).0.pages, 1);
     }

@@ -56,6 +56,15 @@ impl Place {
         }
     }
 
+    /// The place by its name in paths and queries: `org`, or a portal's id.
+    pub(super) fn named(token: &str, org: OrgId, config: &OrgConfig) -> Result<Self, Problem> {
+        let named = match Scope::from_token(org, token).ok_or_else(Problem::not_found)? {
+            Scope::Organization(_) => Named::Organization,
+            Scope::Portal(_, portal) => Named::Portal(portal),
+        };
+        Self::find(named, org, config)
+    }
+
     pub(super) fn organization(org: OrgId) -> Self {
         let (name, base) = ("Konnect".to_owned(), KONNECT.to_owned());
         Self { scope: Scope::Organization(org), name, base }

@@ -8,8 +8,8 @@ use auditrelay_runtime::problem::Problem;
 use http::{StatusCode, Uri};
 use serde_json::json;
 
-use super::delivery::Row;
 use super::form::{self, Errors, Fields, Form};
+use super::glance::{self, Row};
 use super::page::{self, Frame, Section};
 use super::pager::Pager;
 use super::place::{Named, Place};
@@ -95,11 +95,9 @@ pub(super) async fn logs(visit: Visit, uri: Uri) -> Answer {
     let mut portals: Vec<_> = config.portals.values().filter(|one| has(one.id)).collect();
     portals.sort_by_cached_key(|portal| portal.display_name.to_lowercase());
     let (pager, shown) = Pager::cut(uri.query(), ROWS, &portals);
-    let mut rows = Vec::new();
-    for portal in shown {
-        let place = Place::portal(visit.org, portal.id, &portal.display_name);
-        rows.push(Row::read(visit.api(), config, place).await?);
-    }
+    let places =
+        shown.iter().map(|portal| Place::portal(visit.org, portal.id, &portal.display_name));
+    let rows = glance::rows(visit.api(), config, places.collect()).await?;
     let frame = visit.frame("Dev Portal audit logs", Section::PortalLogs)?;
     Ok(page::ok(&Logs { frame, rows, pager }))
 }

@@ -45,7 +45,7 @@ pub(super) fn lead(back: &str, ended: bool) -> Response {
 }
 
 /// Whether a text is the path of a page of ours; anything else could lead elsewhere.
-fn is_page(path: &str) -> bool {
+pub(super) fn is_page(path: &str) -> bool {
     let safe = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_".contains(&byte));
     path.starts_with("/console/") && safe && !path.contains("//")
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use auditrelay_api_core::authz::{Ask, Caller, permits};
 use auditrelay_api_core::token;
 use auditrelay_model::config::OrgConfig;
-use auditrelay_model::id::OrgId;
+use auditrelay_model::id::{OrgId, TokenId};
 use auditrelay_model::token::Token;
 use auditrelay_runtime::problem::Problem;
 use axum::extract::FromRequestParts;
@@ -27,7 +27,9 @@ pub(super) struct Visit {
     pub(super) org: OrgId,
     pub(super) config: Arc<OrgConfig>,
     pub(super) session: Session,
-    token: Token,
+    /// The token that was signed in with.
+    pub(super) token: TokenId,
+    held: Token,
     notice: Option<&'static str>,
 }
 
@@ -41,14 +43,26 @@ impl Visit {
         permits(self.signed.caller, Ask::ChangeConfig)
     }
 
+    /// Whether the session and its token count even now; meanwhile changed rights apply from here
+    /// on. While the broker is away nothing else is known.
+    pub(super) async fn still_counts(&mut self) -> bool {
+        let api = self.api().clone();
+        let Ok(config) = api.read(self.org).await else { return true };
+        let held = config.tokens.get(&self.token).filter(|token| token::is_valid(token, api.now()));
+        let Some(held) = held.cloned() else { return false };
+        self.signed.caller = Caller::Member { org: self.org, token: self.token, role: held.role };
+        (self.held, self.config) = (held, config);
+        self.session.is_alive(api.now()) && permits(self.signed.caller, Ask::ReadConfig)
+    }
+
     /// What surrounds a page.
     pub(super) fn frame(&self, title: &str, section: Section) -> Result<Frame, Problem> {
         Ok(Frame {
             title: title.to_owned(),
             section,
             organization: self.config.name.clone().unwrap_or_default(),
-            who: self.token.name.clone(),
-            role: self.token.role.name(),
+            who: self.held.name.clone(),
+            role: self.held.role.name(),
             may_change: self.may_change(),
             form_token: self.session.form_token(self.api())?,
             notice: self.notice,
@@ -92,13 +106,13 @@ impl FromRequestParts<Api> for Visit {
         let Some(session) = held.session else { return Err(signed_out(parts, ended)) };
         let Some((org, id)) = session.holder() else { return Err(signed_out(parts, false)) };
         let config = api.read(org).await?;
-        let token = config.tokens.get(&id).filter(|token| token::is_valid(token, api.now()));
-        let Some(token) = token.cloned() else { return Err(signed_out(parts, true)) };
-        let caller = Caller::Member { org, token: id, role: token.role };
+        let held = config.tokens.get(&id).filter(|token| token::is_valid(token, api.now()));
+        let Some(held) = held.cloned() else { return Err(signed_out(parts, true)) };
+        let caller = Caller::Member { org, token: id, role: held.role };
         let signed = Signed { api: api.clone(), caller };
         signed.own(Ask::ReadConfig)?;
         let notice = page::notice(parts.uri.query());
-        Ok(Self { signed, org, config, session, token, notice })
+        Ok(Self { signed, org, config, session, token: id, held, notice })
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::attempts;
 use super::delivery::Panel;
 use super::form::{self, Errors, Fields, Form};
+use super::pace;
 use super::page::{self, Frame};
 use super::place::{Named, Place};
 use super::visit::{Answer, Visit};
@@ -28,6 +29,7 @@ struct Page {
     endpoint: String,
     endpoints: Vec<Choice>,
     panel: Panel,
+    pace: pace::Panel,
     attempts: attempts::Panel,
     errors: Errors,
 }
@@ -65,6 +67,7 @@ impl Page {
             endpoint: destination.map(|id| id.to_string()).unwrap_or_default(),
             endpoints: choices(&visit.config, destination),
             panel: Panel::read(visit, &place).await?,
+            pace: pace::Panel::read(visit, &place).await?,
             attempts: attempts::Panel::read(visit, &place).await?,
             errors: Errors::default(),
             place,

@@ -9,7 +9,7 @@ use askama::filters::HtmlSafe;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Badge {
     pub(super) word: &'static str,
-    tone: &'static str,
+    pub(super) tone: &'static str,
 }
 
 impl HtmlSafe for Badge {}

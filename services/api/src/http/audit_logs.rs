@@ -51,18 +51,28 @@ async fn show(api: &Api, scope: Scope, headers: &HeaderMap, uri: &Uri) -> Answer
     }
     let wish = Wish::parse(uri.query(), scope, api.now(), &api.config.cursor_key);
     let wish = wish.map_err(|faults| problems::invalid(&faults))?;
+    let page = gather(api, scope, wish.at, pull::page(&api.streams, scope, wish.clone())).await?;
+    written(api, scope, wish, uri, page).await
+}
+
+/// Gathers a page, when it is the organization's turn, and in time.
+pub(crate) async fn gather(
+    api: &Api,
+    scope: Scope,
+    at: At,
+    page: impl Future<Output = Result<Page, Trouble>>,
+) -> Result<Page, Problem> {
     let turn = api.turns.take(scope.org(), PULLS_MAX);
     let _turn = turn.ok_or_else(|| Problem::too_many_requests(AGAIN_AFTER))?;
     let late = || problems::unavailable("a page was not gathered in time");
     let gathered = async {
         let permit = api.pulls.acquire().await;
-        let page = pull::page(&api.streams, scope, wish.clone()).await;
+        let page = page.await;
         drop(permit);
         page
     };
     let page = tokio::time::timeout(PATIENCE, gathered).await.map_err(|_| late())?;
-    let page = page.map_err(|trouble| refused(&trouble, wish.at))?;
-    written(api, scope, wish, uri, page).await
+    page.map_err(|trouble| refused(&trouble, at))
 }
 
 fn refused(trouble: &Trouble, at: At) -> Problem {

@@ -4,6 +4,7 @@ use auditrelay_api_core::Action;
 use auditrelay_api_core::authz::Ask;
 use auditrelay_api_core::token::{Draft, View};
 use auditrelay_model::id::{OrgId, TokenId};
+use auditrelay_model::secret::Secret;
 use auditrelay_runtime::ids;
 use auditrelay_runtime::problem::Problem;
 use axum::extract::Request;
@@ -37,17 +38,34 @@ pub(super) async fn list(signed: Signed, Id(org): Id<OrgId>) -> Answer {
 pub(super) async fn issue(signed: Signed, Id(org): Id<OrgId>, request: Request) -> Answer {
     signed.of(Ask::ChangeTokens, org)?;
     let body = request::json(request).await?;
-    let draft = Draft::parse(&body, signed.api.now());
+    let (view, text) = make(&signed, org, &body).await?;
+    Ok(json(StatusCode::CREATED, &Issued { view, token: text.expose() }))
+}
+
+/// A new token, and its text, which is stored nowhere.
+pub(crate) async fn make(
+    signed: &Signed,
+    org: OrgId,
+    body: &[u8],
+) -> Result<(View, Secret), Problem> {
+    signed.of(Ask::ChangeTokens, org)?;
+    let draft = Draft::parse(body, signed.api.now());
     let draft = draft.map_err(|faults| problems::invalid(&faults))?;
     let id = TokenId::from_uuid(ids::uuid_v7());
     let (text, token) = draft.issue(id, &signed.api.random()?);
     let view = View::from(&token);
     signed.api.execute(org, signed.actor(), Action::IssueToken(token)).await?;
-    Ok(json(StatusCode::CREATED, &Issued { view, token: text.expose() }))
+    Ok((view, text))
 }
 
 pub(super) async fn revoke(signed: Signed, Ids(org, id): Ids<OrgId, TokenId>) -> Answer {
+    end(&signed, org, id).await?;
+    Ok(no_content())
+}
+
+/// Lets a token count no more.
+pub(crate) async fn end(signed: &Signed, org: OrgId, id: TokenId) -> Result<(), Problem> {
     signed.of(Ask::ChangeTokens, org)?;
     signed.api.execute(org, signed.actor(), Action::RevokeToken(id)).await?;
-    Ok(no_content())
+    Ok(())
 }

@@ -39,7 +39,7 @@ async fn nobody_sees_a_page_without_signing_in() {
         fields.retain(|(name, _)| name != "next");
         fields.push(("next".to_owned(), next.to_owned()));
         let answer = Answer::of(browser.post(&action, &fields)).await;
-        assert_eq!(answer.headers["location"], "/console/organization", "{next}");
+        assert_eq!(answer.headers["location"], "/console/overview", "{next}");
     }
 }
 
@@ -63,7 +63,7 @@ async fn cookies_and_pages_are_guarded() {
         assert!(!cookie.contains(&api.token));
     }
     browser.press("Sign in").await;
-    for path in ["/console/organization", "/console/nothing", "/console/sign-in", LIST] {
+    for path in ["/console/overview", "/console/nothing", "/console/sign-in", LIST] {
         browser.go(path).await;
         let headers = &browser.page.headers;
         let policy = headers["content-security-policy"].to_str().unwrap();

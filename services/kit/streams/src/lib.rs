@@ -49,7 +49,7 @@ pub use error::{AppendError, ReadError};
 pub use fold::{ConfigFold, DeliveryFold, Fold, ReplayFold};
 pub use health::{Followed, Look};
 pub use lease::{LEASE_TTL, Lease};
-pub use pages::{Backwards, Fetched};
+pub use pages::{Backwards, Fetched, Start};
 pub use projection::{ExecuteError, Executed, Projection, Versioned};
 pub use reader::{Acker, Pulled, Reader, Undecodable};
 pub use record::{Appended, EncodedRecord, RecordHead, StoredRecord, encoded_len};

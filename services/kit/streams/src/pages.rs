@@ -4,10 +4,10 @@
 //! compares with the leader's last message.
 
 use async_nats::StatusCode;
-use auditrelay_model::Scope;
 use auditrelay_model::delivery::{DeliveryEvent, Lane};
 use auditrelay_model::event::EventKind;
 use auditrelay_model::record::Record;
+use auditrelay_model::{Scope, Timestamp};
 use futures::StreamExt;
 
 use crate::codec;
@@ -27,6 +27,8 @@ pub use backwards::Backwards;
 const END_OF_BATCH: u16 = 204;
 /// Messages of one answer, at most.
 const MESSAGES_MAX: usize = 500;
+/// Subjects of one question, at most; the broker answers about no more than 1,024.
+const SUBJECTS_MAX: usize = 500;
 /// Bytes of one answer, about; there is no flow control.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -60,6 +62,15 @@ impl Fetched {
     pub fn decode(&self) -> Result<Record, Undecodable> {
         genuine(&self.head, &self.payload)
     }
+}
+
+/// Where in a lane's facts to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At this sequence, or at the next one of the lane.
+    Sequence(u64),
+    /// At the first that was stored then or later.
+    Time(Timestamp),
 }
 
 /// Messages that follow each other, and whether more do.
@@ -122,6 +133,45 @@ impl Streams {
         Ok((facts, read_to.filter(|_| stretch.more)))
     }
 
+    /// A lane's first fact at or after a sequence or a time, with its sequence.
+    pub async fn delivery_at(
+        &self,
+        scope: Scope,
+        lane: Lane,
+        from: Start,
+    ) -> Result<Option<(u64, DeliveryEvent)>, ReadError> {
+        let subject = subject::delivery(scope, lane);
+        let request = match from {
+            Start::Sequence(sequence) => serde_json::json!({
+                "seq": sequence.max(1), "next_by_subj": subject, "batch": 1,
+            }),
+            Start::Time(at) => serde_json::json!({
+                "start_time": at.to_string(), "next_by_subj": subject, "batch": 1,
+            }),
+        };
+        let stretch = self.whole(StreamName::Delivery, request.to_string()).await?;
+        stretch.messages.first().map(delivery).transpose()
+    }
+
+    /// The last facts of many lanes, with as few requests as they need; lanes that never did
+    /// anything are left out.
+    pub async fn last_deliveries(
+        &self,
+        lanes: &[(Scope, Lane)],
+    ) -> Result<Vec<DeliveryEvent>, ReadError> {
+        let mut found = Vec::new();
+        for part in lanes.chunks(SUBJECTS_MAX) {
+            let subjects: Vec<_> =
+                part.iter().map(|(scope, lane)| subject::delivery(*scope, *lane)).collect();
+            let request = serde_json::json!({ "multi_last": subjects });
+            let stretch = self.whole(StreamName::Delivery, request.to_string()).await?;
+            for message in &stretch.messages {
+                found.push(delivery(message)?.1);
+            }
+        }
+        Ok(found)
+    }
+
     /// Goes one part of the way back; a part that holds too much for one answer is taken smaller.
     pub(crate) async fn back(
         &self,
@@ -162,8 +212,13 @@ impl Streams {
             "batch": max.clamp(1, MESSAGES_MAX),
             "max_bytes": BYTES_MAX,
         });
+        self.whole(stream, request.to_string()).await
+    }
+
+    /// A whole answer, in time and over one connection.
+    async fn whole(&self, stream: StreamName, request: String) -> Result<Stretch, ReadError> {
         let connection = *self.connections.borrow();
-        let answer = self.answer(stream, request.to_string());
+        let answer = self.answer(stream, request);
         let stretch = tokio::time::timeout(REQUEST_TIMEOUT, answer)
             .await
             .map_err(|_| ReadError::Unavailable("a batch did not end in time".to_owned()))??;
@@ -217,6 +272,7 @@ fn is_of_lane(message: &async_nats::Message) -> bool {
     subject.is_some_and(subject::is_lane)
 }
 
+/// A lane's fact, with its sequence.
 fn delivery(message: &async_nats::Message) -> Result<(u64, DeliveryEvent), ReadError> {
     let event = codec::delivery::decode(&message.payload)
         .map_err(|error| ReadError::Corrupt(error.to_string()))?;

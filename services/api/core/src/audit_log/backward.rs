@@ -81,7 +81,7 @@ impl Backward {
             Some((last, _)) => *last,
             None => Position { number: self.before.number.saturating_sub(1), ..self.before },
         };
-        let events = found.into_iter().rev().map(|(_, event)| event).collect();
-        Page { events, next: Some(next), previous }
+        let (places, events) = found.into_iter().rev().unzip();
+        Page { events, places, next: Some(next), previous }
     }
 }

@@ -81,6 +81,7 @@ impl Forward {
             Some((first, _)) => *first,
             None => Position { number: asked.number.saturating_add(1), ..asked },
         });
-        Page { events: found.into_iter().map(|(_, event)| event).collect(), next, previous }
+        let (places, events) = found.into_iter().unzip();
+        Page { events, places, next, previous }
     }
 }

@@ -58,10 +58,12 @@ pub enum Look {
 }
 
 /// One page.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// In the order they were stored.
     pub events: Vec<AuditEvent>,
+    /// Where each of them is.
+    pub places: Vec<Position>,
     /// The next page begins behind this.
     pub next: Option<Position>,
     /// The previous page ends before this.
@@ -107,7 +109,8 @@ impl Gathered {
     pub(super) fn take(&mut self, at: Position, event: AuditEvent) -> bool {
         self.effort += 1;
         let kind = self.wish.kind.is_none_or(|kind| kind == event.kind());
-        if kind && self.wish.window.contains(event.ts) {
+        let text = |event| self.wish.text.as_ref().is_none_or(|text| text.is_in(event));
+        if kind && self.wish.window.contains(event.ts) && text(&event) {
             self.bytes += bytes(&event);
             self.found.push((at, event));
         }

@@ -7,6 +7,7 @@ use auditrelay_model::timestamp::TimestampError;
 use auditrelay_model::window::RETENTION;
 use auditrelay_model::{Scope, Timestamp, Window};
 
+use super::needle::Needle;
 use crate::fault::{Fault, Wrong};
 use crate::page::CursorKey;
 use crate::query::Query;
@@ -24,6 +25,10 @@ const BEFORE: &str = "page[before]";
 const GTE: &str = "filter[ts][gte]";
 const LTE: &str = "filter[ts][lte]";
 const TYPE: &str = "filter[type]";
+/// Our own.
+const TEXT: &str = "filter[text]";
+/// Longest text that is searched for.
+const TEXT_CHARS_MAX: usize = 200;
 pub(super) const KINDS: &[&str] = &["authorization", "authentication", "gateway_access"];
 
 /// Which part of the log is wanted.
@@ -44,6 +49,8 @@ pub struct Wish {
     pub window: Window,
     /// Only events of this kind.
     pub kind: Option<EventKind>,
+    /// Only events in one of whose texts this stands.
+    pub text: Option<Needle>,
     /// Items on the page, at most.
     pub size: usize,
     /// Where.
@@ -78,14 +85,19 @@ impl Wish {
         }
         let kind = kind(&query, &mut faults);
         let size = size(&query, &mut faults);
-        let context = context(scope, gte, lte, kind);
+        let text = text(&query, &mut faults);
+        let mut context = context(scope, gte, lte, kind);
+        if let Some(text) = &text {
+            context.push(' ');
+            context.push_str(text.as_str());
+        }
         let at = place(&query, key, &context, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
         let end = lte.unwrap_or(now).min(now);
         let start = gte.unwrap_or(end - RETENTION).max(now - RETENTION);
-        Ok(Self { window: Window::stored(start, end), kind, size, at, context })
+        Ok(Self { window: Window::stored(start, end), kind, text, size, at, context })
     }
 
     /// The cursor that leads on from a place in this log with this filter.
@@ -132,10 +144,10 @@ fn names(query: &Query) -> Vec<Fault> {
     for (name, _) in query.pairs() {
         let wrong = match name {
             "filter[ts]" => Wrong::Invalid("needs an operator"),
-            SIZE_NAME | AFTER | BEFORE | GTE | LTE | TYPE if seen.contains(&name) => {
+            SIZE_NAME | AFTER | BEFORE | GTE | LTE | TYPE | TEXT if seen.contains(&name) => {
                 Wrong::Invalid("is repeated")
             }
-            SIZE_NAME | AFTER | BEFORE | GTE | LTE | TYPE => {
+            SIZE_NAME | AFTER | BEFORE | GTE | LTE | TYPE | TEXT => {
                 seen.push(name);
                 continue;
             }
@@ -173,6 +185,15 @@ fn kind(query: &Query, faults: &mut Vec<Fault>) -> Option<EventKind> {
         faults.push(Fault::query(TYPE, Wrong::Choices(KINDS)));
     }
     kind
+}
+
+fn text(query: &Query, faults: &mut Vec<Fault>) -> Option<Needle> {
+    let text = query.get(TEXT)?;
+    if text.chars().count() > TEXT_CHARS_MAX {
+        faults.push(Fault::query(TEXT, Wrong::Invalid("is longer than 200 characters")));
+        return None;
+    }
+    Some(Needle::new(text))
 }
 
 fn size(query: &Query, faults: &mut Vec<Fault>) -> usize {

@@ -11,8 +11,15 @@ const OPERATOR: &str = "Organizations and tokens";
 const ABOUT: &str = "About this API";
 
 const CURSORS: &[&str] = &["PageSize", "PageAfter", "PageBefore", "FilterName"];
-const PULL: &[&str] =
-    &["PullSize", "PageAfter", "PageBefore", "FilterTsGte", "FilterTsLte", "FilterType"];
+const PULL: &[&str] = &[
+    "PullSize",
+    "PageAfter",
+    "PageBefore",
+    "FilterTsGte",
+    "FilterTsLte",
+    "FilterType",
+    "FilterText",
+];
 const NUMBERS: &[&str] = &["PageSize", "PageNumber", "Filter", "Sort"];
 const PULL_NOTE: &str = "In the order the events were stored, oldest first: what arrives meanwhile comes \
     on later pages. Follow `next` until it is null: a page may be short, or empty, because one \

@@ -2,8 +2,9 @@
 
 use auditrelay_model::delivery::{DeliveryEvent, DeliveryFact, Lane, LaneState};
 use auditrelay_model::event::EventKind;
-use auditrelay_model::{Scope, Timestamp};
-use auditrelay_streams::{Backwards, Fetched, Streams};
+use auditrelay_model::{Clock, Scope, Timestamp};
+use auditrelay_runtime::clock::SystemClock;
+use auditrelay_streams::{Backwards, Fetched, Start, Streams};
 
 use crate::support::{chain, scope, world};
 
@@ -62,10 +63,8 @@ async fn a_part_that_is_too_dense_is_read_in_smaller_ones() {
     assert_eq!(all_back(&world.streams, scope, Backwards::new(1, high)).await, mine);
 }
 
-#[tokio::test]
-async fn a_lanes_facts_are_read_back() {
-    let world = world().await;
-    let scope = scope();
+/// Stores five facts of a lane; the sequence of the last.
+async fn facts(streams: &Streams, scope: Scope) -> u64 {
     let mut last = 0;
     for second in 0..5 {
         let event = DeliveryEvent {
@@ -76,8 +75,52 @@ async fn a_lanes_facts_are_read_back() {
             fact: DeliveryFact::CaughtUp,
             state: LaneState::default(),
         };
-        last = world.streams.append_delivery(&event, last).await.unwrap();
+        last = streams.append_delivery(&event, last).await.unwrap();
     }
+    last
+}
+
+#[tokio::test]
+async fn the_last_facts_of_many_lanes_come_at_once() {
+    let world = world().await;
+    let (scopes, nobody) = ([scope(), scope(), scope()], scope());
+    for scope in scopes {
+        facts(&world.streams, scope).await;
+    }
+    let lanes: Vec<_> = scopes.iter().chain([&nobody]).map(|scope| (*scope, Lane::Live)).collect();
+    let found = world.streams.last_deliveries(&lanes).await.unwrap();
+    let mut named: Vec<_> = found.iter().map(|fact| (fact.scope, fact.at.nanos())).collect();
+    named.sort_unstable();
+    let mut expected = scopes.map(|scope| (scope, 4)).to_vec();
+    expected.sort_unstable();
+    assert_eq!(named, expected);
+    let nothing = world.streams.last_deliveries(&[(nobody, Lane::Live)]).await.unwrap();
+    assert_eq!((nothing.len(), world.streams.last_deliveries(&[]).await.unwrap().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_lanes_fact_is_found_by_its_place_or_its_time() {
+    let world = world().await;
+    let (scope, other) = (scope(), scope());
+    let before = SystemClock.now();
+    facts(&world.streams, other).await;
+    let last = facts(&world.streams, scope).await;
+    let at = async |start| {
+        let found = world.streams.delivery_at(scope, Lane::Live, start).await.unwrap();
+        found.map(|(sequence, fact)| (sequence, fact.at.nanos()))
+    };
+    assert_eq!(at(Start::Sequence(1)).await, Some((last - 4, 0)));
+    assert_eq!(at(Start::Sequence(last)).await, Some((last, 4)));
+    assert_eq!(at(Start::Sequence(last + 1)).await, None);
+    assert_eq!(at(Start::Time(before)).await, Some((last - 4, 0)));
+    assert_eq!(at(Start::Time(SystemClock.now())).await, None);
+}
+
+#[tokio::test]
+async fn a_lanes_facts_are_read_back() {
+    let world = world().await;
+    let scope = scope();
+    let last = facts(&world.streams, scope).await;
     let mut way = Backwards::new(1, last);
     let facts = world.streams.delivery_back(scope, Lane::Live, &mut way).await.unwrap();
     let times: Vec<i64> = facts.iter().map(|(_, fact)| fact.at.nanos()).collect();

@@ -1,0 +1,171 @@
+//! Who may see and do what, for how long, in how many tabs, and with which keys.
+
+use auditrelay_testkit::builders::some;
+use auditrelay_testkit::stack::Stack;
+use serde_json::json;
+
+use crate::driver::in_browser;
+use crate::{DESK, sign_in};
+
+/// Tab, Enter and Space.
+const TAB: &str = "\u{e004}";
+const ENTER: &str = "\u{e007}";
+
+#[tokio::test]
+async fn a_viewer_sees_no_buttons_and_is_refused() {
+    in_browser(DESK, async |browser| {
+        let stack = Stack::start().await;
+        let org = stack.org().await;
+        let tokens = format!("/v1/organizations/{}/tokens", org.id);
+        let viewer = org.post(&tokens, &json!({"name": "looker", "role": "viewer"})).await;
+        let viewer = org.with_token(&viewer.must(201).text("token"));
+        sign_in(browser, &stack, &viewer).await;
+        browser.sees("you see everything here and change nothing").await;
+        let pages =
+            ["setup/destinations", "setup/konnect", "setup/konnect/replay", "setup/portals",
+             "portals", "access", "organization"];
+        for page in pages {
+            browser.go(&format!("{}/console/{page}", stack.console())).await;
+            let buttons = "return [...document.querySelectorAll('main button, main .button')]\
+                           .map((one) => one.textContent.trim())";
+            assert_eq!(browser.run(buttons).await, json!([]), "{page}");
+        }
+        // A form of somebody who may, sent by somebody who may not.
+        let forced = "const done = arguments[arguments.length - 1]; \
+             const token = document.querySelector('[name=form_token]').value; \
+             fetch('/console/access', {method: 'POST', \
+             body: new URLSearchParams({form_token: token, name: 'x', role: 'admin', life: 'never'})})\
+             .then((answer) => done(answer.status))";
+        assert_eq!(browser.run_async(forced).await, 403);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_that_ends_is_told_in_every_tab() {
+    in_browser(DESK, async |browser| {
+        let stack = Stack::start().await;
+        let org = stack.org().await;
+        sign_in(browser, &stack, &org).await;
+        let page = format!("{}/console/setup/konnect", stack.console());
+        browser.go(&page).await;
+        let first = browser.this_tab().await;
+        let second = browser.new_tab().await;
+        browser.look_at_tab(&second).await;
+        browser.go(&page).await;
+        browser.click("Sign out").await;
+        browser.sees("You are signed out.").await;
+        browser.look_at_tab(&first).await;
+        browser.sees("Your session has ended. Sign in again").await;
+        browser.click("Sign in again").await;
+        browser.fill("API token", &org.admin).await;
+        browser.click("Sign in").await;
+        browser.sees("The organization's own audit log.").await;
+        assert!(browser.url().await.ends_with("/console/setup/konnect"));
+        // Expired, or taken away by the browser.
+        browser.forget_cookies().await;
+        browser.click("Save").await;
+        browser.sees("Please send it again").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_tabs_do_not_overwrite_each_other() {
+    in_browser(DESK, async |browser| {
+        let stack = Stack::start().await;
+        let org = stack.org().await;
+        let body = json!({"name": "siem", "endpoint": "https://siem.example",
+            "authorization": "Bearer very-secret", "log_format": "json"});
+        let id = org.post("/v3/audit-log-destinations", &body).await.must(201).text("id");
+        sign_in(browser, &stack, &org).await;
+        let page = format!("{}/console/setup/destinations/{id}", stack.console());
+        browser.go(&page).await;
+        let first = browser.this_tab().await;
+        let second = browser.new_tab().await;
+        browser.look_at_tab(&second).await;
+        browser.go(&page).await;
+        browser.fill("Name", "theirs").await;
+        browser.click("Save").await;
+        browser.sees("Saved.").await;
+        browser.look_at_tab(&first).await;
+        browser.fill("Name", "mine").await;
+        browser.click("Save").await;
+        browser.sees("Somebody else changed this webhook while you did.").await;
+        let typed = browser.run("return document.getElementById('name').value").await;
+        assert_eq!(typed, "mine");
+    })
+    .await;
+}
+
+/// From the sign-in to a saved portal, with the keyboard alone.
+#[tokio::test]
+async fn the_keyboard_is_enough() {
+    in_browser(DESK, async |browser| {
+        let stack = Stack::start().await;
+        let org = stack.org().await;
+        browser.go(&format!("{}/console/portals/new", stack.console())).await;
+        browser.press(&format!("{}{ENTER}", org.admin)).await;
+        browser.sees("New portal").await;
+        let reach = async |wanted: &str| {
+            for _ in 0..40 {
+                browser.press(TAB).await;
+                if browser.focused().await == wanted {
+                    return;
+                }
+            }
+            panic!("{wanted} is not reached by the keyboard");
+        };
+        browser.press(TAB).await;
+        assert_eq!(browser.focused().await, "Skip to content");
+        browser.press(ENTER).await;
+        reach("Name").await;
+        browser.press("By keyboard").await;
+        reach("Save").await;
+        let outline = "return getComputedStyle(document.activeElement).outlineStyle";
+        assert_eq!(browser.run(outline).await, "solid");
+        browser.press(ENTER).await;
+        browser.sees("Created.").await;
+        browser.sees("By keyboard").await;
+        browser.go(&format!("{}/console/events", stack.console())).await;
+        browser.press("/").await;
+        assert_eq!(browser.focused().await, "Text");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_theme_is_kept_and_events_are_followed() {
+    in_browser(DESK, async |browser| {
+        let stack = Stack::start().await;
+        let org = stack.org().await;
+        sign_in(browser, &stack, &org).await;
+        browser.go(&format!("{}/console/events?kind=authorization", stack.console())).await;
+        browser.click("Dark").await;
+        let theme = "return [document.documentElement.dataset.theme, \
+                     getComputedStyle(document.body).colorScheme, location.search]";
+        assert_eq!(browser.run(theme).await, json!(["dark", "dark", "?kind=authorization"]));
+        browser.click("Follow live").await;
+        browser.sees("Following: new events appear here.").await;
+        let sent = org.send(&some(9)).await;
+        browser.sees("Following: 3 new since you began.").await;
+        browser.sees("Denied konnect delete on control-planes/*").await;
+        browser.click("Stop following").await;
+        browser.fill("Text", &sent[1]).await;
+        browser.click("Search").await;
+        browser.run("document.querySelector('main tbody a').click()").await;
+        browser.sees(&sent[1]).await;
+        browser.sees("Valid Signature in cef, with the key kit-1").await;
+        browser.sees("The log began with its record").await;
+        let line = browser.run("return document.querySelector('pre').textContent").await;
+        browser.go(&format!("{}/console/keys", stack.console())).await;
+        browser.fill("Line", line.as_str().unwrap()).await;
+        browser.click("Check signature").await;
+        browser.sees("Valid Signed with the key kit-1 and unchanged since.").await;
+        browser.fill("Line", &line.as_str().unwrap().replace("grace", "mallory")).await;
+        browser.click("Check signature").await;
+        browser.sees("Not valid None of the keys above signed exactly this text.").await;
+        assert_eq!(browser.complaints().await, [""; 0]);
+    })
+    .await;
+}
