@@ -6,8 +6,8 @@
 
 mod backup;
 mod bad_input;
-mod corruption;
 mod cluster;
+mod corruption;
 mod delivery;
 mod ledger;
 mod permissions;

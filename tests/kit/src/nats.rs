@@ -88,14 +88,19 @@ impl Nats {
         servers.kill(server).await;
     }
 
+    /// Lets it end in order. Only of a server that is open to everybody.
+    pub async fn stop(&mut self) {
+        if let Some(broker) = self.take() {
+            broker.stop().await;
+        }
+    }
+
     /// Starts what does not run again, on the same stores and the same ports.
     pub async fn restart(&mut self) {
         if let Running::Deployed(servers) = &mut self.running {
             return servers.restart().await;
         }
-        if let Some(broker) = self.take() {
-            broker.stop().await;
-        }
+        self.stop().await;
         if let Running::No(again) = &self.running {
             self.running = Running::Alone(run(again.clone()).await);
         }

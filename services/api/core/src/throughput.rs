@@ -103,6 +103,8 @@ mod tests {
                 delivered: *events > 0,
                 status: None,
                 message: String::new(),
+                sent: None,
+                runs: Vec::new(),
                 trace_id: String::new(),
             };
             number += events;

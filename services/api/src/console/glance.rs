@@ -74,7 +74,7 @@ fn lanes(api: &Api, scope: Scope) -> impl Iterator<Item = (Scope, Lane)> {
 
 /// The live lane, and that of the newest replay job.
 fn lanes_of(api: &Api, scope: Scope) -> [Option<Lane>; 2] {
-    let job = api.replays.get(&scope).state.as_ref().as_ref().map(|job| job.id);
+    let job = api.replays.get(&scope).state.newest.as_ref().map(|job| job.id);
     [Some(Lane::Live), job.map(Lane::Replay)]
 }
 

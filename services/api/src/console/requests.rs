@@ -106,7 +106,7 @@ async fn find(
         looked += facts.len();
         lowest = facts.first().map_or(lowest, |(sequence, _)| *sequence);
         let requests = facts.iter().rev().filter_map(|(sequence, fact)| {
-            View::of(fact)
+            View::of(*sequence, fact)
                 .filter(|view| outcome.wants(view.delivered))
                 .map(|view| (*sequence, view))
         });
@@ -200,7 +200,7 @@ pub(super) async fn show(visit: Visit, named: Named, Sequence(sequence): Sequenc
     let found = streams.delivery_at(place.scope, Lane::Live, Start::Sequence(sequence)).await;
     let found = found.map_err(|error| problems::unread(&error))?;
     let fact = found.filter(|(at, _)| *at == sequence).ok_or_else(Problem::not_found)?.1;
-    let view = View::of(&fact).ok_or_else(Problem::not_found)?;
+    let view = View::of(sequence, &fact).ok_or_else(Problem::not_found)?;
     Ok(page::ok(&Detail::of(&visit, place, &fact, view)?))
 }
 

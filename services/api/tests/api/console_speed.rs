@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use auditrelay_model::Clock;
 use auditrelay_model::Scope;
 use auditrelay_model::delivery::{DeliveryEvent, DeliveryFact, Lane, LaneState};
-use auditrelay_model::Clock;
 use auditrelay_model::id::OrgId;
 use auditrelay_runtime::clock::SystemClock;
 use reqwest::Method;

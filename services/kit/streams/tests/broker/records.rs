@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use auditrelay_model::Timestamp;
 use auditrelay_model::id::JobId;
 use auditrelay_runtime::ids::uuid_v7;
 use auditrelay_streams::{

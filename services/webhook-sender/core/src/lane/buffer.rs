@@ -147,11 +147,9 @@ impl Buffer {
         let Some(entry) = self.entries.front() else { return Front::Empty };
         match &entry.item {
             Item::Run(_) => Front::Event,
-            Item::Missing(loss) => Front::Missing(Missing {
-                to: entry.end(),
-                events: entry.count(),
-                loss: *loss,
-            }),
+            Item::Missing(loss) => {
+                Front::Missing(Missing { to: entry.end(), events: entry.count(), loss: *loss })
+            }
             Item::Corrupt(reason) => Front::Corrupt {
                 from: Position {
                     epoch: entry.epoch,

@@ -3,6 +3,7 @@
 use auditrelay_model::delivery::DeliveryFact;
 use auditrelay_model::record::Position;
 
+use super::entry::Loss;
 use super::{Course, Effect, Lane, Moment, Reading, Rejoin, Switch, Work};
 
 impl Lane {
@@ -117,7 +118,7 @@ impl Lane {
         let tail = self.tail().unwrap_or_default();
         let first = if last.epoch == tail.epoch { tail.number + 1 } else { 1 };
         if first <= last.number {
-            self.buffer.push_missing(last.epoch, first..=last.number, last.sequence, true);
+            self.buffer.push_missing(last.epoch, first..=last.number, last.sequence, Loss::Expired);
         }
     }
 
