@@ -40,11 +40,6 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// The live lane's newest.
-    pub const fn newest(size: usize) -> Self {
-        Self { size, lane: Lane::Live, after: None, delivered: None, from: None, to: None }
-    }
-
     /// Reads `page[size]`, `page[after]`, `filter[lane]`, `filter[outcome]` and `filter[at]`.
     pub fn parse(query: &Query) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();

@@ -35,15 +35,6 @@ pub(super) async fn list(signed: Signed, Id(name): Id<String>, uri: Uri) -> Answ
     Ok(ok(&json!({ "data": page.data, "meta": { "size": wish.size, "next": next } })))
 }
 
-/// The live lane's newest attempts, the newest first.
-pub(crate) async fn newest(
-    streams: &Streams,
-    scope: Scope,
-    size: usize,
-) -> Result<Vec<View>, ReadError> {
-    Ok(page(streams, scope, Wish::newest(size)).await?.data)
-}
-
 /// The attempts that are wished for. A page may be short, or empty, while more follow: a request
 /// looks at a bounded number of facts.
 pub(crate) async fn page(streams: &Streams, scope: Scope, wish: Wish) -> Result<Page, ReadError> {
