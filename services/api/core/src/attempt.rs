@@ -40,6 +40,11 @@ pub struct Wish {
 }
 
 impl Wish {
+    /// Before anything is asked for: the newest of the live lane.
+    const fn newest(size: usize) -> Self {
+        Self { size, lane: Lane::Live, after: None, delivered: None, from: None, to: None }
+    }
+
     /// Reads `page[size]`, `page[after]`, `filter[lane]`, `filter[outcome]` and `filter[at]`.
     pub fn parse(query: &Query) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
