@@ -9,6 +9,7 @@ mod corruption;
 mod delivery;
 mod ledger;
 mod permissions;
+mod quarantine;
 mod recovery;
 mod replay;
 mod restart;

@@ -12,6 +12,7 @@ mod organizations;
 mod portal_children;
 pub(crate) mod portals;
 pub(crate) mod progress;
+pub(crate) mod quarantine;
 pub(crate) mod replay;
 pub(crate) mod request;
 mod response;
@@ -94,6 +95,10 @@ fn own() -> Router<Api> {
         .route("/v1/destination-tests", post(test_delivery::draft))
         .route("/v1/webhooks/{scope}/delivery", get(status::delivery))
         .route("/v1/webhooks/{scope}/attempts", get(attempts::list))
+        .route("/v1/webhooks/{scope}/quarantine", get(quarantine::list))
+        .route("/v1/webhooks/{scope}/quarantine/{id}", get(quarantine::get))
+        .route("/v1/webhooks/{scope}/quarantine/{id}/resend", post(quarantine::resend))
+        .route("/v1/webhooks/{scope}/quarantine/{id}/discard", post(quarantine::discard))
         .route("/v1/replay-job", get(progress::get))
         .route("/v1/replay-job/cancel", post(progress::cancel))
         .route("/v1/portals/{portal}/replay-job", get(progress::get_of_portal))

@@ -86,7 +86,7 @@ pub(crate) enum Command {
     Replay(commands::replay::ReplayArgs),
     /// Receive deliveries as a SIEM would
     Listen(commands::listen::ListenArgs),
-    /// Test a webhook
+    /// Test a webhook, show its requests, look after refused events
     Webhook(commands::webhook::WebhookArgs),
 
     /// Check what a SIEM has stored: signatures, and that nothing is missing

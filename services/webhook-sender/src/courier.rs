@@ -21,7 +21,7 @@ use tracing::{Instrument, Span, field};
 use url::Url;
 
 use crate::gzip::gzip;
-use crate::headers::{self, MANIFEST, REPLAY_JOB, Stamp, unix_seconds};
+use crate::headers::{self, ATTEMPT, FIRST_ATTEMPT, MANIFEST, REPLAY_JOB, Stamp, unix_seconds};
 use crate::sender::Sender;
 use crate::transport::Outgoing;
 
@@ -204,6 +204,10 @@ fn headers(
     let message_id = message_id(&parcel.request.batch);
     let stamp = Stamp { message_id: &message_id, at, signature: &letter.signature };
     let mut headers = headers::headers(sender, &parcel.destination, &stamp)?;
+    headers.insert(ATTEMPT, HeaderValue::from(parcel.request.attempt));
+    if let Some(first) = first_attempt_at(&parcel.request.batch) {
+        headers.insert(FIRST_ATTEMPT, HeaderValue::from_str(&first.to_string())?);
+    }
     headers.insert(MANIFEST, HeaderValue::from_str(&letter.manifest)?);
     if let Some(job) = parcel.job {
         headers.insert(REPLAY_JOB, HeaderValue::from_str(&job.to_string())?);
@@ -219,6 +223,13 @@ fn delivery(parcel: &Parcel, id: String, at: Timestamp) -> Delivery {
         job: parcel.job.map(|job| job.to_string()),
         sent_at: unix_seconds(at),
     }
+}
+
+/// A batch is made when it is first sent, and its id says when that was.
+fn first_attempt_at(batch: &Batch) -> Option<Timestamp> {
+    let (seconds, nanos) = batch.id.uuid().get_timestamp()?.to_unix();
+    let seconds = i64::try_from(seconds).ok()?;
+    Some(Timestamp::from_nanos(seconds.checked_mul(1_000_000_000)?.checked_add(nanos.into())?))
 }
 
 fn message_id(batch: &Batch) -> String {

@@ -24,7 +24,7 @@ pub(crate) fn headers(
     destination: &Destination,
     stamp: &Stamp<'_>,
 ) -> anyhow::Result<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(12);
+    let mut headers = HeaderMap::with_capacity(14);
     if let Some(authorization) = sender.authorization(destination)? {
         headers.insert(AUTHORIZATION, authorization);
     }
@@ -47,10 +47,16 @@ pub(crate) fn unix_seconds(at: Timestamp) -> i64 {
 
 /// Who we say we are.
 pub(crate) const AGENT: &str = concat!("auditrelay/", env!("CARGO_PKG_VERSION"));
+/// 1 for the first attempt of a batch.
+pub(crate) const ATTEMPT: HeaderName = HeaderName::from_static("x-auditrelay-attempt");
+/// When the batch was sent first.
+pub(crate) const FIRST_ATTEMPT: HeaderName = HeaderName::from_static("x-auditrelay-first-attempt");
 /// The replay job that a request belongs to.
 pub(crate) const REPLAY_JOB: HeaderName = HeaderName::from_static("x-auditrelay-replay-job");
 /// What the request holds, in short.
 pub(crate) const MANIFEST: HeaderName = HeaderName::from_static("x-auditrelay-manifest");
+/// On events out of quarantine only.
+pub(crate) const QUARANTINE: HeaderName = HeaderName::from_static("x-auditrelay-quarantine");
 /// On test deliveries only.
 pub(crate) const TEST: HeaderName = HeaderName::from_static("x-auditrelay-test");
 

@@ -9,6 +9,7 @@
 //! stored by compare-and-set, so a sender that lost its lane stops at the next one; a lane never
 //! makes its shard wait.
 
+mod commands;
 pub mod config;
 mod courier;
 mod door;
@@ -18,6 +19,7 @@ pub mod gzip;
 mod headers;
 mod lanes;
 mod memory;
+mod quarantine;
 mod replay;
 mod report;
 pub mod resolver;
@@ -25,6 +27,7 @@ mod sender;
 pub mod service;
 mod shard;
 mod shards;
+mod single;
 mod source;
 mod telemetry;
 mod test_delivery;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use auditrelay_model::Scope;
 use auditrelay_model::delivery::{DeliveryEvent, Lane};
+use auditrelay_model::quarantine::Parked;
 use auditrelay_streams::{AppendError, Streams};
 
 /// How soon a fact is tried again while the broker does not answer.
@@ -57,6 +58,14 @@ impl Journal {
                     tracing::warn!(%error, scope = %self.scope, "a fact waits to be stored");
                 }
             }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    /// Returns when the event is parked, however long the broker is away.
+    pub(crate) async fn park(&self, parked: &Parked) {
+        while let Err(error) = self.streams.append_parked(parked).await {
+            tracing::warn!(%error, scope = %self.scope, "an event waits to be parked");
             tokio::time::sleep(AGAIN_AFTER).await;
         }
     }

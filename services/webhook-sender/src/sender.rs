@@ -1,6 +1,7 @@
 //! What all lanes of a sender share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use auditrelay_model::destination::Destination;
@@ -18,6 +19,9 @@ use crate::config::{Config, Keys};
 use crate::memory::Memory;
 use crate::telemetry::Telemetry;
 use crate::transport::Transport;
+
+/// Who asks for a single request waits a little longer than this, whatever deliveries may take.
+const COMMAND_DEADLINE_MAX: Duration = Duration::from_secs(15);
 
 /// What all lanes of a sender share.
 pub(crate) struct Sender {
@@ -48,6 +52,11 @@ pub(crate) struct Receiver {
 impl Sender {
     pub(crate) fn now(&self) -> Timestamp {
         self.context.clock.now()
+    }
+
+    /// How long a request may take that somebody waits for.
+    pub(crate) fn command_deadline(&self) -> Duration {
+        self.config.request_deadline.min(COMMAND_DEADLINE_MAX)
     }
 
     pub(crate) fn moment(&self) -> Moment {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use auditrelay_model::quarantine::QuarantineCommand;
+use auditrelay_model::test_delivery::TestDelivery;
 use auditrelay_runtime::context::Context;
 use auditrelay_streams::{ConfigFold, Projection, ReplayFold, StreamName, Streams};
 use tokio::sync::Semaphore;
@@ -14,7 +16,7 @@ use crate::memory::Memory;
 use crate::sender::Sender;
 use crate::telemetry::Telemetry;
 use crate::transport::Transport;
-use crate::{replay, shards, test_delivery};
+use crate::{commands, replay, shards};
 
 const PART: &str = "sender";
 const STREAMS: [StreamName; 5] = [
@@ -60,7 +62,8 @@ pub async fn start(config: Config, streams: Streams, context: Context) -> anyhow
             tokio::join!(
                 shards::run(Arc::clone(&sender)),
                 replay::run(Arc::clone(&sender), jobs),
-                test_delivery::serve(sender),
+                commands::serve::<TestDelivery>(Arc::clone(&sender)),
+                commands::serve::<QuarantineCommand>(sender),
             );
         }
     });

@@ -22,11 +22,12 @@ pub(crate) struct Telemetry {
     lanes: Family<StateLabels, Gauge>,
     lag: Family<LaneLabels, Histogram>,
     shards: Gauge,
-    tests: Family<TestLabels, Counter>,
+    tests: Family<ResultLabels, Counter>,
+    releases: Family<ResultLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TestLabels {
+struct ResultLabels {
     result: &'static str,
 }
 
@@ -62,6 +63,7 @@ impl Telemetry {
             lag: Family::new_with_constructor(|| Histogram::new(LAG_SECONDS)),
             shards: Gauge::default(),
             tests: Family::default(),
+            releases: Family::default(),
         };
         let t = &telemetry;
         metrics.register("webhook_attempts", "Requests to receivers", t.attempts.clone());
@@ -88,6 +90,11 @@ impl Telemetry {
             "Test deliveries by what came of them",
             t.tests.clone(),
         );
+        metrics.register(
+            "webhook_quarantine_releases",
+            "Commands about events in quarantine by what came of them",
+            t.releases.clone(),
+        );
         telemetry
     }
 
@@ -106,7 +113,12 @@ impl Telemetry {
 
     /// A test delivery was made, or refused because too many were asked for.
     pub(crate) fn tested(&self, result: &'static str) {
-        self.tests.get_or_create(&TestLabels { result }).inc();
+        self.tests.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// A command about a parked event was answered.
+    pub(crate) fn released(&self, result: &'static str) {
+        self.releases.get_or_create(&ResultLabels { result }).inc();
     }
 
     pub(crate) fn shards(&self, held: usize) {

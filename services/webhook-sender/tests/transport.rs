@@ -7,6 +7,8 @@
     reason = "a failed step is a failed test"
 )]
 
+#[path = "transport/matrix.rs"]
+mod matrix;
 #[path = "transport/names.rs"]
 mod names;
 #[path = "transport/probe.rs"]

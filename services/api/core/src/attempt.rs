@@ -1,6 +1,7 @@
 //! The requests that a lane sent.
 
-use auditrelay_model::delivery::{Attempt, DeliveryEvent, DeliveryFact};
+use auditrelay_model::Timestamp;
+use auditrelay_model::delivery::{Attempt, DeliveryEvent, DeliveryFact, Lane};
 use serde::Serialize;
 
 use crate::fault::{Fault, Wrong};
@@ -21,9 +22,94 @@ pub fn parse_size(query: &Query) -> Result<usize, Vec<Fault>> {
     }
 }
 
+/// Which attempts are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// How many.
+    pub size: usize,
+    /// On which lane.
+    pub lane: Lane,
+    /// Only those before this one; none begins with the newest.
+    pub after: Option<u64>,
+    /// Only those that were delivered, or that were not.
+    pub delivered: Option<bool>,
+    /// Only those that ended then or later.
+    pub from: Option<Timestamp>,
+    /// Only those that ended then or before.
+    pub to: Option<Timestamp>,
+}
+
+impl Wish {
+    /// The live lane's newest.
+    pub const fn newest(size: usize) -> Self {
+        Self { size, lane: Lane::Live, after: None, delivered: None, from: None, to: None }
+    }
+
+    /// Reads `page[size]`, `page[after]`, `filter[lane]`, `filter[outcome]` and `filter[at]`.
+    pub fn parse(query: &Query) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let mut wish = Self::newest(parse_size(query).unwrap_or_else(|found| {
+            faults.extend(found);
+            SIZE
+        }));
+        let mut read = |name: &str, wrong: Wrong, take: &mut dyn FnMut(&str) -> bool| {
+            if let Some(text) = query.get(name)
+                && !take(text)
+            {
+                faults.push(Fault::query(name, wrong));
+            }
+        };
+        read("page[after]", Wrong::Cursor, &mut |text| {
+            wish.after = text.parse().ok();
+            wish.after.is_some()
+        });
+        read("filter[lane]", Wrong::Invalid("must be live or a replay job's id"), &mut |text| {
+            let lane = if text == "live" { Some(Lane::Live) } else { job(text) };
+            wish.lane = lane.unwrap_or(Lane::Live);
+            lane.is_some()
+        });
+        read("filter[outcome]", Wrong::Choices(OUTCOMES), &mut |text| {
+            wish.delivered = OUTCOMES.contains(&text).then_some(text == "delivered");
+            wish.delivered.is_some()
+        });
+        read("filter[at][gte]", Wrong::DateTime, &mut |text| {
+            wish.from = Timestamp::parse_rfc3339(text).ok();
+            wish.from.is_some()
+        });
+        read("filter[at][lte]", Wrong::DateTime, &mut |text| {
+            wish.to = Timestamp::parse_rfc3339(text).ok();
+            wish.to.is_some()
+        });
+        if faults.is_empty() { Ok(wish) } else { Err(faults) }
+    }
+
+    /// Whether a fact tells of such an attempt.
+    pub fn wants(&self, event: &DeliveryEvent) -> bool {
+        let DeliveryFact::Attempt(attempt) = &event.fact else { return false };
+        self.delivered.is_none_or(|wanted| wanted == attempt.delivered)
+            && self.from.is_none_or(|from| event.at >= from)
+            && self.to.is_none_or(|to| event.at <= to)
+    }
+
+    /// Whether everything before the fact is too old.
+    pub fn is_over(&self, event: &DeliveryEvent) -> bool {
+        self.from.is_some_and(|from| event.at < from)
+    }
+}
+
+const OUTCOMES: &[&str] = &["delivered", "failed"];
+
+fn job(text: &str) -> Option<Lane> {
+    text.parse().ok().map(Lane::Replay)
+}
+
 /// One request on our own wire.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct View {
+    /// Its name.
+    pub id: String,
+    /// `live`, or the replay job.
+    pub lane: String,
     /// When it ended.
     pub at: String,
     /// How long it took.
@@ -58,9 +144,9 @@ pub struct View {
 
 impl View {
     /// The request that a fact tells of; none for other facts.
-    pub fn of(event: &DeliveryEvent) -> Option<Self> {
+    pub fn of(id: u64, event: &DeliveryEvent) -> Option<Self> {
         match &event.fact {
-            DeliveryFact::Attempt(attempt) => Some(Self::shown(event.at.to_string(), attempt)),
+            DeliveryFact::Attempt(attempt) => Some(Self::shown(id, event, attempt)),
             DeliveryFact::FellBehind { .. }
             | DeliveryFact::CaughtUp
             | DeliveryFact::Held(_)
@@ -72,9 +158,11 @@ impl View {
         }
     }
 
-    fn shown(at: String, attempt: &Attempt) -> Self {
+    fn shown(id: u64, event: &DeliveryEvent, attempt: &Attempt) -> Self {
         Self {
-            at,
+            id: id.to_string(),
+            lane: event.lane.token(),
+            at: event.at.to_string(),
             duration_ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
             batch_id: attempt.batch.to_string(),
             attempt: attempt.number,

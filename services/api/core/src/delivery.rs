@@ -23,7 +23,7 @@ pub struct View {
 }
 
 /// A place in a scope's log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct CursorView {
     /// The life of the chain.
     pub epoch: u64,

@@ -26,6 +26,7 @@ pub mod openapi;
 pub mod organization;
 pub mod page;
 pub mod portal;
+pub mod quarantine;
 pub mod query;
 pub mod replay;
 pub mod status;

@@ -1,10 +1,9 @@
-//! `/v1/webhooks/{org or portal id}/attempts`: the requests that were sent last.
+//! `/v1/webhooks/{org or portal id}/attempts`: the requests of the last seven days.
 
-use auditrelay_api_core::attempt::{View, parse_size};
+use auditrelay_api_core::attempt::{View, Wish};
 use auditrelay_api_core::authz::Ask;
 use auditrelay_api_core::query::Query;
 use auditrelay_model::Scope;
-use auditrelay_model::delivery::Lane;
 use auditrelay_streams::{Backwards, ReadError, Streams};
 use http::Uri;
 use serde_json::json;
@@ -17,13 +16,23 @@ use crate::problems;
 /// Facts that are looked at for one answer; most are attempts.
 const FACTS_MAX: usize = 2_000;
 
+/// Attempts, the newest first, and the id that the next page comes after.
+pub(crate) struct Page {
+    pub(crate) data: Vec<View>,
+    pub(crate) next: Option<u64>,
+}
+
 pub(super) async fn list(signed: Signed, Id(name): Id<String>, uri: Uri) -> Answer {
     let (scope, _) = named_scope(&signed, Ask::ReadConfig, &name).await?;
-    let size = parse_size(&Query::parse(uri.query()));
-    let size = size.map_err(|faults| problems::invalid(&faults))?;
-    let attempts = newest(&signed.api.streams, scope, size).await;
-    let attempts = attempts.map_err(|error| problems::unread(&error))?;
-    Ok(ok(&json!({ "data": attempts })))
+    let query = Query::parse(uri.query());
+    let wish = Wish::parse(&query).map_err(|faults| problems::invalid(&faults))?;
+    let page = page(&signed.api.streams, scope, wish).await;
+    let page = page.map_err(|error| problems::unread(&error))?;
+    let next = page.next.map(|id| {
+        let query = query.with(&["page[after]"], &[("page[after]", &id.to_string())]);
+        format!("{}?{query}", uri.path())
+    });
+    Ok(ok(&json!({ "data": page.data, "meta": { "size": wish.size, "next": next } })))
 }
 
 /// The live lane's newest attempts, the newest first.
@@ -32,14 +41,31 @@ pub(crate) async fn newest(
     scope: Scope,
     size: usize,
 ) -> Result<Vec<View>, ReadError> {
-    let last = streams.last_delivery(scope, Lane::Live).await?;
-    let mut way = Backwards::new(1, last.map_or(0, |(_, sequence)| sequence));
-    let (mut attempts, mut looked) = (Vec::new(), 0);
-    while !way.is_done() && attempts.len() < size && looked < FACTS_MAX {
-        let facts = streams.delivery_back(scope, Lane::Live, &mut way).await?;
-        looked += facts.len();
-        attempts.extend(facts.iter().rev().filter_map(|(_, fact)| View::of(fact)));
+    Ok(page(streams, scope, Wish::newest(size)).await?.data)
+}
+
+/// The attempts that are wished for. A page may be short, or empty, while more follow: a request
+/// looks at a bounded number of facts.
+pub(crate) async fn page(streams: &Streams, scope: Scope, wish: Wish) -> Result<Page, ReadError> {
+    let last = streams.last_delivery(scope, wish.lane).await?;
+    let last = last.map_or(0, |(_, sequence)| sequence);
+    let high = wish.after.map_or(last, |after| last.min(after.saturating_sub(1)));
+    let mut way = Backwards::new(1, high);
+    let (mut data, mut looked, mut seen) = (Vec::new(), 0, None);
+    while !way.is_done() {
+        let facts = streams.delivery_back(scope, wish.lane, &mut way).await?;
+        for (id, fact) in facts.iter().rev() {
+            if wish.is_over(fact) {
+                return Ok(Page { data, next: None });
+            }
+            if data.len() == wish.size || looked == FACTS_MAX {
+                return Ok(Page { data, next: seen });
+            }
+            (looked, seen) = (looked + 1, Some(*id));
+            if wish.wants(fact) {
+                data.extend(View::of(*id, fact));
+            }
+        }
     }
-    attempts.truncate(size);
-    Ok(attempts)
+    Ok(Page { data, next: None })
 }

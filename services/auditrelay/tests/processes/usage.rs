@@ -14,7 +14,7 @@ fn help_and_version_are_answers() {
 
 #[test]
 fn every_command_shows_examples() {
-    let commands = ["demo", "dev", "send", "replay", "listen", "org", "token", "keys"];
+    let commands = ["demo", "dev", "send", "replay", "listen", "webhook", "org", "token", "keys"];
     for command in commands {
         let output = auditrelay(&[command, "--help"]);
         assert!(stdout(&output).contains("Example"), "{command}: {}", stdout(&output));

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use auditrelay_model::Timestamp;
-use auditrelay_model::delivery::{DeliveryEvent, DeliveryFact, Lane as LaneName, LaneState};
+use auditrelay_model::delivery::{
+    DeliveryEvent, DeliveryFact, Lane as LaneName, LaneState, Quarantined,
+};
+use auditrelay_model::quarantine::Parked;
 use auditrelay_streams::Acker;
 use auditrelay_webhook_sender_core::lane::{Effect, Input, Rejoin, Request};
 use tokio::time::Instant;
@@ -53,6 +56,9 @@ impl Driver {
             fact,
             state,
         };
+        if let DeliveryFact::Quarantined(refused) = &event.fact {
+            self.park(&event, refused).await;
+        }
         self.journal.store(&event).await?;
         self.sender.telemetry.stored(self.scope, self.name, &event.fact);
         if let DeliveryFact::Attempt(attempt) = &event.fact
@@ -62,6 +68,25 @@ impl Driver {
             self.sender.telemetry.delivered(self.name, attempt.events, lag);
         }
         Ok(())
+    }
+
+    /// Before the lane goes on, so that none is missing; a lane that is cut off in between does it
+    /// again.
+    async fn park(&mut self, event: &DeliveryEvent, refused: &Quarantined) {
+        // Whoever refused it was there.
+        let Some(destination) = &self.receiver.destination else { return };
+        let parked = Parked {
+            at: event.at,
+            scope: event.scope,
+            lane: event.lane,
+            sender: event.sender.clone(),
+            position: refused.at,
+            event: refused.event,
+            destination: destination.id,
+            status: refused.status,
+            message: refused.message.clone(),
+        };
+        self.journal.park(&parked).await;
     }
 
     /// What the machine keeps stays charged, and is acknowledged once more when it is done.

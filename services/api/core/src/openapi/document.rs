@@ -98,13 +98,16 @@ fn described(operation: &Operation) -> Value {
 }
 
 fn may_be_left_out(operation: &Operation) -> bool {
-    operation.body == Some("CancelRequest") || operation.path == "/v1/destinations/{id}/test"
+    matches!(operation.body, Some("CancelRequest" | "DiscardRequest"))
+        || operation.path == "/v1/destinations/{id}/test"
 }
 
 fn parameters(operation: &Operation) -> Vec<Value> {
     let path = operation.path_parameters().into_iter().map(|name| {
         let id = json!({ "type": "string", "format": "uuid" });
-        let schema = if name == "scope" { json!({ "type": "string" }) } else { id };
+        let in_quarantine = operation.path.contains("/quarantine/");
+        let schema =
+            if name == "scope" || in_quarantine { json!({ "type": "string" }) } else { id };
         json!({ "name": name, "in": "path", "required": true, "schema": schema })
     });
     let query = operation.query.iter();

@@ -23,6 +23,10 @@ const TEST_NOTE: &str = "One made-up event goes out on a connection of its own, 
     `x-auditrelay-test`; the answer says how far it came, step by step, and is 200 whatever the \
     receiver did. No webhook's status changes and nothing is stored. For a destination that exists \
     the body, which may be left out, holds what would be changed.";
+const ATTEMPTS: &[&str] =
+    &["AttemptsSize", "IdAfter", "FilterLane", "FilterOutcome", "FilterAtGte", "FilterAtLte"];
+const SHORT_PAGE_NOTE: &str = "The scope is `org` or a portal's id. Follow `next` until it is null: a page \
+    may be short, or empty, because one request looks at a bounded number of facts.";
 const CANCEL_NOTE: &str = "Ends the job that is there now; a body is not needed.";
 
 fn get(path: impl Into<String>, tag: &'static str) -> Operation {
@@ -53,6 +57,7 @@ pub fn operations() -> Vec<Operation> {
     }
     all.extend(tests());
     all.extend(webhooks());
+    all.extend(quarantine());
     all.extend(portals());
     all.extend(portal_children());
     all.extend(own());
@@ -167,10 +172,34 @@ fn webhooks() -> Vec<Operation> {
             .notes("The scope is `org` or a portal's id.")
             .answers(200, "Delivery"),
         get("/v1/webhooks/{scope}/attempts", WEBHOOKS)
-            .says("The live lane's newest requests, newest first")
-            .notes("The scope is `org` or a portal's id.")
-            .query(&["AttemptsSize"])
+            .says("The requests of the last seven days, newest first")
+            .notes(SHORT_PAGE_NOTE)
+            .query(ATTEMPTS)
             .answers(200, "AttemptList"),
+    ]
+}
+
+fn quarantine() -> Vec<Operation> {
+    let (list, one) = ("/v1/webhooks/{scope}/quarantine", "/v1/webhooks/{scope}/quarantine/{id}");
+    vec![
+        get(list, WEBHOOKS)
+            .says("Events that the receiver refused one by one, newest first")
+            .notes(SHORT_PAGE_NOTE)
+            .query(&["AttemptsSize", "IdAfter", "FilterState"])
+            .answers(200, "QuarantineList"),
+        get(one, WEBHOOKS).says("One of them, with the event").answers(200, "ParkedDetail"),
+        post(format!("{one}/resend"), WEBHOOKS)
+            .says("Send it once more")
+            .notes(
+                "To the destination that the webhook has now. It stays parked unless it is taken.",
+            )
+            .answers(200, "ParkedDetail")
+            .fails(&[409, 429]),
+        post(format!("{one}/discard"), WEBHOOKS)
+            .says("Never send it")
+            .takes("DiscardRequest")
+            .answers(200, "ParkedDetail")
+            .fails(&[409, 429]),
     ]
 }
 
