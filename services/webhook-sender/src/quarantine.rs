@@ -156,9 +156,7 @@ async fn resend(
 
 /// The event itself; none when it is no longer kept.
 async fn find(sender: &Sender, parked: &Parked) -> Result<Option<AuditEvent>, ReadError> {
-    let sequence = parked.position.sequence;
-    let (records, _) = sender.streams.records_from(parked.scope, sequence, 1).await?;
-    let record = records.first().filter(|record| record.head.sequence == sequence);
+    let record = sender.streams.record_of(parked.scope, parked.position).await?;
     let Some(record) = record else { return Ok(None) };
     let decoded = record.decode().map_err(|error| ReadError::Corrupt(error.to_string()))?;
     Ok(decoded.events.into_iter().find(|event| event.id == parked.event))

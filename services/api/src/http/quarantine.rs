@@ -87,9 +87,7 @@ pub(crate) async fn show(signed: &Signed, scope: Scope, id: u64) -> Result<Detai
 }
 
 async fn event(signed: &Signed, parked: &Parked) -> Result<Option<item::Item>, ReadError> {
-    let (streams, sequence) = (&signed.api.streams, parked.position.sequence);
-    let (records, _) = streams.records_from(parked.scope, sequence, 1).await?;
-    let record = records.first().filter(|record| record.head.sequence == sequence);
+    let record = signed.api.streams.record_of(parked.scope, parked.position).await?;
     let Some(record) = record else { return Ok(None) };
     let decoded = record.decode().map_err(|error| ReadError::Corrupt(error.to_string()))?;
     let found = decoded.events.iter().find(|event| event.id == parked.event);

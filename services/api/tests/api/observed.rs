@@ -65,7 +65,8 @@ async fn the_newest_attempts_come_first() {
     let portal = api.portal("p").await;
     let scope = Scope::Portal(org.parse().unwrap(), portal.parse().unwrap());
     let path = format!("/v1/webhooks/{portal}/attempts");
-    assert_eq!(api.get(&path).await.expect(200), json!({"data": []}));
+    let meta = json!({"size": 20, "next": null});
+    assert_eq!(api.get(&path).await.expect(200), json!({"data": [], "meta": meta}));
     let mut last = 0;
     for number in 0..40 {
         let facts = [attempt(number, Some(200)), DeliveryFact::CaughtUp, attempt(number, None)];

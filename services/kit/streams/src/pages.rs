@@ -6,7 +6,7 @@
 use async_nats::StatusCode;
 use auditrelay_model::delivery::{DeliveryEvent, Lane};
 use auditrelay_model::event::EventKind;
-use auditrelay_model::record::Record;
+use auditrelay_model::record::{Position, Record};
 use auditrelay_model::{Scope, Timestamp};
 use futures::StreamExt;
 
@@ -92,6 +92,21 @@ impl Streams {
         let stretch = self.stretch(StreamName::Events, &subject, sequence, max).await?;
         let records = stretch.messages.into_iter().map(fetched).collect::<Result<_, _>>()?;
         Ok((records, stretch.more))
+    }
+
+    /// The record that holds the event at a position; none when it is no longer kept. A cursor may
+    /// stand at the record before it.
+    pub async fn record_of(
+        &self,
+        scope: Scope,
+        position: Position,
+    ) -> Result<Option<Fetched>, ReadError> {
+        let (records, _) = self.records_from(scope, position.sequence, 2).await?;
+        Ok(records.into_iter().find(|record| {
+            let (head, numbers) =
+                (&record.head, record.head.first_number..=record.head.last_number);
+            head.epoch == position.epoch && numbers.contains(&position.number)
+        }))
     }
 
     /// The next of the scope's records on the way back, in the order they were stored; a part of
