@@ -165,8 +165,8 @@ fn settings(replicas: usize) -> (BTreeMap<&'static str, String>, Jwks) {
 fn spawn(service: &str, env: &BTreeMap<&str, String>, log: &std::path::Path) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
     let mut command = Command::new(binary());
-    command.arg(service).env_clear().envs(env).stdin(Stdio::null()).stderr(Stdio::null());
-    command.stdout(log).kill_on_drop(true).spawn().expect("the binary starts")
+    command.arg(service).env_clear().envs(env).stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(log).kill_on_drop(true).spawn().expect("the binary starts")
 }
 
 /// The binary that the workspace's own tests were built with.

@@ -11,6 +11,7 @@
 #![expect(
     missing_docs,
     clippy::doc_markdown,
+    clippy::large_enum_variant,
     rustdoc::invalid_html_tags,
     reason = "generated: comments of the contract become docs where it has some"
 )]

@@ -53,6 +53,10 @@ impl<F: Fold> Follower<F> {
             let message = tokio::select! {
                 biased;
                 _ = connections.changed() => return Ok(()),
+                () = self.shared.is_behind() => {
+                    tracing::warn!(stream = %F::STREAM, "a replica stands still: following anew");
+                    return Ok(());
+                }
                 message = messages.next() => message,
             };
             let Some(message) = message else { return Ok(()) };

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -68,9 +68,16 @@ pub enum ExecuteError<D> {
 pub(crate) struct Shared<F: Fold> {
     states: RwLock<HashMap<F::Key, Versioned<F::State>>>,
     applied: watch::Sender<u64>,
+    /// Somebody waited in vain for what is stored: the follower's replica may have stopped.
+    behind: Notify,
 }
 
 impl<F: Fold> Shared<F> {
+    /// Resolves when the leader has what the follower was not brought in time.
+    pub(crate) async fn is_behind(&self) {
+        self.behind.notified().await;
+    }
+
     /// Applies one message. A fact that cannot be read or cannot follow is reported and skipped:
     /// the state stays as it was.
     pub(crate) fn apply(&self, subject: &str, sequence: u64, payload: &[u8]) {
@@ -110,6 +117,7 @@ impl<F: Fold> Projection<F> {
         let shared = Arc::new(Shared {
             states: RwLock::new(HashMap::new()),
             applied: watch::Sender::new(0),
+            behind: Notify::new(),
         });
         streams.health.follows(F::STREAM, shared.applied.subscribe());
         let follower = Follower { streams: streams.clone(), shared: Arc::clone(&shared) };
@@ -219,7 +227,11 @@ impl<F: Fold> Projection<F> {
         if self.get(key).sequence >= sequence {
             return Ok(());
         }
-        self.wait_for(sequence, REQUEST_TIMEOUT).await
+        let reached = self.wait_for(sequence, REQUEST_TIMEOUT).await;
+        if reached.is_err() {
+            self.shared.behind.notify_one();
+        }
+        reached
     }
 }
 
