@@ -12,7 +12,8 @@ use auditrelay_proto::config::v1::{
     WebhookChanged, config_change::Change,
 };
 use auditrelay_proto::delivery::v1::{
-    Attempt, DeliveryEvent, LaneState, LastAttempt, Position, Totals, delivery_event,
+    Attempt, DeliveryEvent, Discarded, LaneState, LastAttempt, Parked, Position, Released, Resent,
+    Totals, delivery_event, released,
 };
 use auditrelay_proto::event::v1::{
     Access, AuditEvent, Authentication, AuthenticationOutcome, AuthenticationType, Authorization,
@@ -182,6 +183,45 @@ fn a_stored_delivery_event_reads_as_before() {
             })),
         },
     );
+}
+
+#[test]
+fn a_stored_parked_event_and_its_releases_read_as_before() {
+    golden(
+        "parked",
+        &Parked {
+            at_ns: AT_NS,
+            scope: Some(scope()),
+            job_id: UUID.to_owned(),
+            sender: "sender-0".to_owned(),
+            position: Some(Position { epoch: 2, number: 43, sequence: 1_000_000 }),
+            event_id: UUID.to_owned(),
+            destination_id: UUID.to_owned(),
+            status: 422,
+            message: "no".to_owned(),
+        },
+    );
+    let released = |what| Released {
+        at_ns: AT_NS,
+        scope: Some(scope()),
+        parked: 77,
+        actor: UUID.to_owned(),
+        sender: "sender-0".to_owned(),
+        what: Some(what),
+    };
+    golden(
+        "released_resent",
+        &released(released::What::Resent(Resent {
+            destination_id: UUID.to_owned(),
+            delivered: true,
+            status: 202,
+            message: "ok".to_owned(),
+            duration_ms: 17,
+            trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
+        })),
+    );
+    let discarded = Discarded { reason: "a test".to_owned() };
+    golden("released_discarded", &released(released::What::Discarded(discarded)));
 }
 
 #[test]

@@ -397,21 +397,14 @@ pub struct TestDelivery {
     #[prost(string, tag = "4")]
     pub traceparent: ::prost::alloc::string::String,
 }
+/// One of the two.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TestReply {
-    #[prost(oneof = "test_reply::Result", tags = "1, 2")]
-    pub result: ::core::option::Option<test_reply::Result>,
-}
-/// Nested message and enum types in `TestReply`.
-pub mod test_reply {
-    #[derive(Clone, PartialEq, ::prost::Oneof)]
-    pub enum Result {
-        #[prost(message, tag = "1")]
-        Report(super::TestReport),
-        /// Could not be tried; try again.
-        #[prost(string, tag = "2")]
-        Unavailable(::prost::alloc::string::String),
-    }
+    #[prost(message, optional, tag = "1")]
+    pub report: ::core::option::Option<TestReport>,
+    /// Could not be tried; try again.
+    #[prost(string, tag = "2")]
+    pub unavailable: ::prost::alloc::string::String,
 }
 /// What was seen, phase by phase; a phase that was not reached is missing.
 #[derive(Clone, PartialEq, ::prost::Message)]

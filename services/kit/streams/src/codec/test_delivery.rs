@@ -35,20 +35,18 @@ pub(crate) fn decode_command(bytes: &[u8]) -> Result<TestDelivery, DecodeError> 
 }
 
 pub(crate) fn encode_reply(reply: &TestReply) -> Vec<u8> {
-    use wire::test_reply::Result;
-    let result = match reply {
-        TestReply::Report(report) => Result::Report(report_to_wire(report)),
-        TestReply::Unavailable(reason) => Result::Unavailable(reason.clone()),
+    let (report, unavailable) = match reply {
+        TestReply::Report(report) => (Some(report_to_wire(report)), String::new()),
+        TestReply::Unavailable(reason) => (None, reason.clone()),
     };
-    wire::TestReply { result: Some(result) }.encode_to_vec()
+    wire::TestReply { report, unavailable }.encode_to_vec()
 }
 
 pub(crate) fn decode_reply(bytes: &[u8]) -> Result<TestReply, DecodeError> {
-    use wire::test_reply::Result;
     let reply = wire::TestReply::decode(bytes).map_err(|_| DecodeError::Malformed("test reply"))?;
-    Ok(match required(reply.result, "result")? {
-        Result::Report(report) => TestReply::Report(Box::new(report_from_wire(report)?)),
-        Result::Unavailable(reason) => TestReply::Unavailable(reason),
+    Ok(match reply.report {
+        Some(report) => TestReply::Report(Box::new(report_from_wire(report)?)),
+        None => TestReply::Unavailable(reply.unavailable),
     })
 }
 
