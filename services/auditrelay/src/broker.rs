@@ -25,7 +25,7 @@ struct Watch {
     lag: Family<[(&'static str, &'static str); 1], Gauge>,
 }
 
-/// Looks until the hard stop: a service that drains still needs the broker.
+/// Looks until the soft stop.
 pub(crate) fn watch(streams: Streams, context: &Context) {
     let watch = Watch::new(&context.metrics);
     let readiness = context.readiness.clone();
@@ -33,7 +33,12 @@ pub(crate) fn watch(streams: Streams, context: &Context) {
     context.drain.spawn("broker watch", async move {
         loop {
             watch.connected.set(i64::from(streams.is_connected()));
-            match streams.look().await {
+            // A broker that is away must not hold up the end.
+            let look = tokio::select! {
+                () = stop.cancelled() => return,
+                look = streams.look() => look,
+            };
+            match look {
                 Ok(look) => watch.saw(&look),
                 Err(error) => {
                     watch.unanswered.inc();

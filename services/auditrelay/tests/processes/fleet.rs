@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use auditrelay_broker::{Broker, BrokerOptions, find_or_provide};
 
+pub(crate) use crate::process::TOKEN;
 use crate::process::{self, Running};
 
 pub(crate) const SERVICES: [&str; 5] =
@@ -17,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The services and what they need.
 pub(crate) struct Fleet {
     pub(crate) services: Vec<Service>,
+    /// Where the api listens.
+    pub(crate) api: SocketAddr,
     broker: Broker,
     folder: tempfile::TempDir,
 }
@@ -40,7 +43,8 @@ impl Fleet {
         let binary = find_or_provide().await.unwrap();
         let options = BrokerOptions::new(folder.path().join("nats"));
         let broker = Broker::start(&binary, options).await.unwrap();
-        let mut fleet = Self { services: Vec::new(), broker, folder };
+        let api = process::closed_address();
+        let mut fleet = Self { services: Vec::new(), api, broker, folder };
         for name in SERVICES {
             let (admin, command) = fleet.command(name);
             let process = Running::start(command);
@@ -60,7 +64,8 @@ impl Fleet {
             .env("AUDITRELAY_NATS_URL", self.broker.url())
             .env("AUDITRELAY_ADMIN_LISTEN", admin.to_string())
             .env("AUDITRELAY_INGEST_LISTEN", "127.0.0.1:0")
-            .env("AUDITRELAY_API_LISTEN", "127.0.0.1:0")
+            .env("AUDITRELAY_API_LISTEN", self.api.to_string())
+            .env("AUDITRELAY_API_PLATFORM_TOKEN", TOKEN)
             .env("AUDITRELAY_RETENTION_METRICS_PER_SCOPE", "true")
             .env("AUDITRELAY_SIGNING_KEYS_FILE", self.folder.path().join("signing"))
             .env("AUDITRELAY_SEALING_KEYS_FILE", self.folder.path().join("sealing"));

@@ -13,6 +13,7 @@ mod dev;
 mod fleet;
 mod kill;
 mod process;
+mod rolling;
 mod scraped;
 mod services;
 mod system;
