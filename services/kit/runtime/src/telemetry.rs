@@ -110,8 +110,11 @@ fn spans<S>(provider: &SdkTracerProvider) -> impl Layer<S>
 where
     S: tracing::Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
 {
-    let ours = filter_fn(|metadata| metadata.target().starts_with("auditrelay"))
-        .with_max_level_hint(LevelFilter::INFO);
+    // The hint is a promise: a log filter that lets more through must not make the closure break it.
+    let ours = filter_fn(|metadata| {
+        *metadata.level() <= LevelFilter::INFO && metadata.target().starts_with("auditrelay")
+    })
+    .with_max_level_hint(LevelFilter::INFO);
     tracing_opentelemetry::layer()
         .with_tracer(provider.tracer("auditrelay"))
         .with_location(false)
