@@ -15,11 +15,11 @@ use auditrelay_runtime::context::Context;
 use auditrelay_runtime::ids;
 use auditrelay_runtime::problem::Problem;
 use auditrelay_signing::{Jwks, SealingKeys, SystemRandom, random_nonce};
-use auditrelay_streams::{ConfigFold, ExecuteError, Projection, ReplayFold, Streams};
+use auditrelay_streams::{AccessLog, ConfigFold, ExecuteError, Projection, ReplayFold, Streams};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::Tokens;
+use crate::auth::{Signed, Tokens};
 use crate::config::Config;
 use crate::limit::Limit;
 use crate::problems;
@@ -42,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) configs: Projection<ConfigFold>,
     pub(crate) replays: Projection<ReplayFold>,
     pub(crate) tokens: Tokens,
+    /// Notes uses of tokens and denied calls.
+    pub(crate) log: AccessLog,
     pub(crate) telemetry: Telemetry,
     pub(crate) jwks: Jwks,
     pub(crate) replay_limit: Limit<Scope>,
@@ -72,10 +74,12 @@ impl Api {
         // Requests that are finished during the drain still read what they write, so following
         // ends with the process; the drain does not wait for it.
         let (stop, tasks) = (&context.drain.hard, &TaskTracker::new());
+        let ends = (&context.drain.soft, &context.drain.tasks);
         Ok(Self(Arc::new(Inner {
             configs: Projection::start(&streams, stop, tasks),
             replays: Projection::start(&streams, stop, tasks),
             tokens: Tokens::default(),
+            log: AccessLog::start(&streams, "api", Arc::clone(&context.clock), ends),
             telemetry,
             jwks: signing.jwks(),
             replay_limit: Limit::new(Rate::REPLAYS),
@@ -105,12 +109,13 @@ impl Api {
     pub(crate) async fn execute(
         &self,
         org: OrgId,
-        actor: String,
+        by: &Signed,
         action: Action,
     ) -> Result<Arc<OrgConfig>, Problem> {
         let name = action_name(&action);
         let id = CommandId::from_uuid(ids::uuid_v7());
-        let command = Command { at: self.now(), actor, id, action };
+        let (actor, origin) = (by.actor(), Some(by.origin.clone()));
+        let command = Command { at: self.now(), actor, origin, id, action };
         let executed = self.configs.execute(&org, |config| decide(config, &command)).await;
         let result = result_name(executed.as_ref().err());
         self.telemetry.changed(&Changed { org, actor: &command.actor, action: name, result });

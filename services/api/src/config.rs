@@ -6,6 +6,7 @@ use auditrelay_api_core::address::AddressRules;
 use auditrelay_api_core::page::CursorKey;
 use auditrelay_model::address::AddressPolicy;
 use auditrelay_model::secret::Secret;
+use auditrelay_runtime::http::Proxies;
 use auditrelay_runtime::settings::Settings;
 use auditrelay_signing::{KeySet, SealingKeys};
 
@@ -26,6 +27,8 @@ pub struct Config {
     pub rules: AddressRules,
     /// A destination that moves to another host needs its authorization value again.
     pub new_host_needs_authorization: bool,
+    /// Proxies whose word on a client's address is taken.
+    pub proxies: Proxies,
     /// Empty lists for resources of the platform that we do not have, for clients that look.
     pub foreign_stubs: bool,
 }
@@ -53,6 +56,7 @@ impl Config {
                 )),
             },
             new_host_needs_authorization: settings.flag("api.new_host_needs_authorization", false),
+            proxies: Proxies::parse(settings, "api.trusted_proxies"),
             foreign_stubs: settings.flag("api.foreign_stubs", false),
         }
     }

@@ -14,7 +14,7 @@ use auditrelay_streams::{
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Asker, Scheduler};
 
 /// Commands that are carried out at the same time; more wait at the broker's client.
 const COMMANDS_AT_ONCE: usize = 32;
@@ -112,7 +112,8 @@ impl Scheduler {
             }
         };
         let decision = Command { job: command.job, action };
-        let (sequence, _) = self.execute(command.scope, &decision, &command.actor).await?;
+        let asker = Asker { actor: &command.actor, origin: command.origin.as_ref() };
+        let (sequence, _) = self.execute(command.scope, &decision, asker).await?;
         Ok(sequence)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use auditrelay_model::id::JobId;
+use auditrelay_model::origin::Origin;
 use auditrelay_model::replay::{Job, Progress, ReplayEvent, ReplayFact};
 use auditrelay_model::{Clock, Scope};
 use auditrelay_replay_scheduler_core::{Command, Decided, Denial, decide};
@@ -33,6 +34,15 @@ pub struct Scheduler {
     pub(crate) telemetry: Telemetry,
     /// Jobs whose end was recorded here and whose consumers are still to be removed.
     pub(crate) over: Arc<Mutex<BTreeSet<JobId>>>,
+}
+
+/// Who wants a job changed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    /// A token's id, or this instance.
+    pub(crate) actor: &'a str,
+    /// The request behind it, if there is one.
+    pub(crate) origin: Option<&'a Origin>,
 }
 
 /// Something could not be done now; it is tried again.
@@ -77,7 +87,7 @@ impl Scheduler {
         &self,
         scope: Scope,
         command: &Command,
-        actor: &str,
+        asker: Asker<'_>,
     ) -> Result<(u64, Vec<Decided>), ExecuteError<Denial>> {
         // What the last run of the decision saw and chose: that is what was stored.
         let chosen = Mutex::new((Progress::default(), Vec::new()));
@@ -85,7 +95,7 @@ impl Scheduler {
             .replay
             .execute(&scope, |state| {
                 let decided = decide(state, command)?;
-                let events = decided.iter().map(|decided| self.event(scope, actor, decided));
+                let events = decided.iter().map(|decided| self.event(scope, asker, decided));
                 let events = events.collect();
                 let before = state.as_ref().map(Job::progress).unwrap_or_default();
                 *chosen.lock().unwrap_or_else(PoisonError::into_inner) = (before, decided);
@@ -102,12 +112,13 @@ impl Scheduler {
         Ok((executed.sequence, decided))
     }
 
-    fn event(&self, scope: Scope, actor: &str, decided: &Decided) -> ReplayEvent {
+    fn event(&self, scope: Scope, asker: Asker<'_>, decided: &Decided) -> ReplayEvent {
         ReplayEvent {
             at: self.clock.now(),
             scope,
             job: decided.job,
-            actor: actor.to_owned(),
+            actor: asker.actor.to_owned(),
+            origin: asker.origin.cloned(),
             fact: decided.fact.clone(),
         }
     }

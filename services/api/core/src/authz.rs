@@ -17,14 +17,21 @@ pub enum Caller {
         /// What the token may do.
         role: Role,
     },
+    /// Somebody of an organization for whom an identity provider vouches.
+    Federated {
+        /// The organization.
+        org: OrgId,
+        /// What the provider's claims allow.
+        role: Role,
+    },
 }
 
 impl Caller {
-    /// How the caller is named in stored facts.
-    pub fn actor(self) -> String {
+    /// Whose caller it is; the operator is nobody's.
+    pub const fn org(self) -> Option<OrgId> {
         match self {
-            Self::Platform => "platform".to_owned(),
-            Self::Member { token, .. } => token.to_string(),
+            Self::Platform => None,
+            Self::Member { org, .. } | Self::Federated { org, .. } => Some(org),
         }
     }
 }
@@ -62,8 +69,8 @@ pub const fn permits(caller: Caller, ask: Ask) -> bool {
     match (caller, ask) {
         (Caller::Platform, Ask::Organizations | Ask::ReadTokens | Ask::ChangeTokens) => true,
         (Caller::Platform, Ask::ReadConfig | Ask::ReadEvents | Ask::ChangeConfig | Ask::Replay)
-        | (Caller::Member { .. }, Ask::Organizations) => false,
-        (Caller::Member { role, .. }, ask) => match (role, ask) {
+        | (Caller::Member { .. } | Caller::Federated { .. }, Ask::Organizations) => false,
+        (Caller::Member { role, .. } | Caller::Federated { role, .. }, ask) => match (role, ask) {
             (Role::Admin, _)
             | (Role::Viewer, Ask::ReadConfig | Ask::ReadEvents | Ask::ReadTokens) => true,
             (
@@ -77,10 +84,7 @@ pub const fn permits(caller: Caller, ask: Ask) -> bool {
 
 /// The organization that the caller may ask this about: its own.
 pub fn own_organization(caller: Caller, ask: Ask) -> Result<OrgId, Refusal> {
-    match caller {
-        Caller::Member { org, .. } if permits(caller, ask) => Ok(org),
-        Caller::Member { .. } | Caller::Platform => Err(Refusal::Forbidden),
-    }
+    caller.org().filter(|_| permits(caller, ask)).ok_or(Refusal::Forbidden)
 }
 
 /// Whether the caller may ask this about the organization named in the path.
@@ -88,10 +92,7 @@ pub fn named_organization(caller: Caller, ask: Ask, named: OrgId) -> Result<(), 
     if !permits(caller, ask) {
         return Err(Refusal::Forbidden);
     }
-    match caller {
-        Caller::Member { org, .. } if org != named => Err(Refusal::NotFound),
-        Caller::Member { .. } | Caller::Platform => Ok(()),
-    }
+    if caller.org().is_none_or(|org| org == named) { Ok(()) } else { Err(Refusal::NotFound) }
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub mod quarantine;
 pub mod query;
 pub mod replay;
 pub mod status;
+pub mod summary;
 pub mod test_delivery;
 pub mod text;
 pub mod token;

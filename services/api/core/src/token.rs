@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 use crate::body::{Given, Reader, Unknown};
 use crate::command::{Decided, Denial, check_room};
 use crate::fault::{Fault, Wrong};
+use crate::text;
 
 /// Characters of a token that are kept to recognise it.
 const PREFIX_LENGTH: usize = 12;
@@ -58,7 +59,7 @@ impl Draft {
             id,
             name: self.name,
             sha256: digest(text.expose()),
-            prefix: text.expose().chars().take(PREFIX_LENGTH).collect(),
+            prefix: prefix(text.expose()),
             role: self.role,
             expires_at: self.expires_at,
         };
@@ -87,6 +88,11 @@ pub fn bearer(header: &str) -> Option<&str> {
 /// What a token is known by.
 pub fn digest(text: &str) -> TokenDigest {
     Sha256::digest(text.as_bytes()).into()
+}
+
+/// What a token, or a text that resembles one, begins with.
+pub fn prefix(text: &str) -> String {
+    text::cut(text, PREFIX_LENGTH)
 }
 
 /// Compares a credential with the platform's, in constant time.

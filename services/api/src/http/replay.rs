@@ -99,9 +99,14 @@ pub(super) async fn command(
         ReplayAction::Configure { .. } => "configure",
         ReplayAction::Cancel { .. } => "cancel",
     };
-    let actor = signed.actor();
-    let command =
-        ReplayCommand { scope, job, actor, traceparent: telemetry::traceparent(), action };
+    let command = ReplayCommand {
+        scope,
+        job,
+        actor: signed.actor(),
+        traceparent: telemetry::traceparent(),
+        origin: Some(signed.origin.clone()),
+        action,
+    };
     let api = &signed.api;
     let reply = api.streams.ask(&command, COMMAND_TIMEOUT).await;
     let reply = reply.map_err(|error| {

@@ -42,12 +42,12 @@ pub(super) async fn issue(signed: Signed, Id(org): Id<OrgId>, request: Request) 
     let id = TokenId::from_uuid(ids::uuid_v7());
     let (text, token) = draft.issue(id, &signed.api.random()?);
     let view = View::from(&token);
-    signed.api.execute(org, signed.actor(), Action::IssueToken(token)).await?;
+    signed.api.execute(org, &signed, Action::IssueToken(token)).await?;
     Ok(json(StatusCode::CREATED, &Issued { view, token: text.expose() }))
 }
 
 pub(super) async fn revoke(signed: Signed, Ids(org, id): Ids<OrgId, TokenId>) -> Answer {
     signed.of(Ask::ChangeTokens, org)?;
-    signed.api.execute(org, signed.actor(), Action::RevokeToken(id)).await?;
+    signed.api.execute(org, &signed, Action::RevokeToken(id)).await?;
     Ok(no_content())
 }

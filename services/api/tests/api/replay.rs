@@ -73,6 +73,7 @@ impl Scheduler {
                 scope,
                 job,
                 actor: actor.clone(),
+                origin: None,
                 fact,
             })
             .collect();

@@ -1,6 +1,7 @@
 //! The commands that need an answer.
 
 use auditrelay_model::id::JobId;
+use auditrelay_model::origin::Origin;
 use auditrelay_model::quarantine::{QuarantineCommand, Released};
 use auditrelay_model::test_delivery::{TestDelivery, TestReport};
 use auditrelay_model::{Scope, Window};
@@ -20,6 +21,8 @@ pub struct ReplayCommand {
     pub actor: String,
     /// W3C Trace Context of the request behind it.
     pub traceparent: Option<String>,
+    /// The request behind it: the facts that come of it carry it.
+    pub origin: Option<Origin>,
     /// What to do.
     pub action: ReplayAction,
 }

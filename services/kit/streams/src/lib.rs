@@ -8,6 +8,7 @@
 //! Invariants: an append returns only when the broker has the message on disk; facts of one
 //! aggregate are appended with the sequence they were decided on; every call has a time limit.
 
+mod access;
 mod address;
 mod admin;
 mod append;
@@ -19,6 +20,7 @@ mod command;
 mod connect;
 mod delivery;
 mod error;
+mod facts;
 mod fold;
 mod follow;
 mod header;
@@ -33,6 +35,7 @@ mod stored;
 mod subject;
 mod topology;
 
+pub use access::AccessLog;
 pub use admin::{Observed, StreamState};
 pub use ask::{Command, Commands, Incoming, Wire};
 pub use bundle::{BUNDLE_RECORDS_MAX, Bundled, Link};
@@ -42,7 +45,8 @@ pub use connect::{
     CLIENT_LOG, ConnectError, NatsSettings, SERVER_VERSION_MIN, Streams, connect, is_address,
 };
 pub use error::{AppendError, ReadError};
-pub use fold::{ConfigFold, DeliveryFold, Fold, ReplayFold};
+pub use facts::{FactReader, StoredFact};
+pub use fold::{AccessFold, ConfigFold, DeliveryFold, Fold, ReplayFold};
 pub use lease::{LEASE_TTL, Lease};
 pub use pages::{Backwards, Fetched};
 pub use projection::{ExecuteError, Executed, Projection, Versioned};

@@ -50,6 +50,7 @@ fn apply(state: Option<Job>, decided: &[Decided]) -> Option<Job> {
             scope: Scope::Organization(OrgId::from_uuid(Uuid::nil())),
             job: decided.job,
             actor: "test".to_owned(),
+            origin: None,
             fact: decided.fact.clone(),
         };
         evolve(state, &event).expect("decided facts stay in the machine")

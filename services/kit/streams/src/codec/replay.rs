@@ -15,6 +15,7 @@ pub(crate) fn encode(event: &ReplayEvent) -> Vec<u8> {
         scope: Some(types::scope(event.scope)),
         job_id: event.job.to_string(),
         actor: event.actor.clone(),
+        origin: event.origin.as_ref().map(types::origin),
         fact: Some(fact_to_wire(&event.fact)),
     }
     .encode_to_vec()
@@ -28,6 +29,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<ReplayEvent, DecodeError> {
         scope: types::read_scope(event.scope)?,
         job: parse(&event.job_id, "job_id")?,
         actor: event.actor,
+        origin: event.origin.map(types::read_origin),
         fact: fact_from_wire(required(event.fact, "fact")?)?,
     })
 }
@@ -119,6 +121,7 @@ pub(crate) fn encode_command(command: &ReplayCommand) -> Vec<u8> {
         job_id: command.job.to_string(),
         actor: command.actor.clone(),
         traceparent: command.traceparent.clone().unwrap_or_default(),
+        origin: command.origin.as_ref().map(types::origin),
         command: Some(match &command.action {
             ReplayAction::Configure { window } => {
                 Command::Configure(wire::Configure { window: Some(types::window(*window)) })
@@ -140,6 +143,7 @@ pub(crate) fn decode_command(bytes: &[u8]) -> Result<ReplayCommand, DecodeError>
         job: parse(&command.job_id, "job_id")?,
         actor: command.actor,
         traceparent: Some(command.traceparent).filter(|text| !text.is_empty()),
+        origin: command.origin.map(types::read_origin),
         action: match required(command.command, "command")? {
             Command::Configure(configure) => {
                 ReplayAction::Configure { window: command_window(configure)? }

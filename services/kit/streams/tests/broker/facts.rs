@@ -23,6 +23,8 @@ fn named(name: &str) -> ConfigEvent {
         actor: "test".to_owned(),
         command: CommandId::from_uuid(uuid_v7()),
         changes: vec![ConfigChange::OrganizationCreated { name: name.to_owned() }],
+        origin: None,
+        summary: String::new(),
     }
 }
 
@@ -121,6 +123,7 @@ async fn a_command_gets_its_answer() {
         job: JobId::from_uuid(uuid_v7()),
         actor: "me".to_owned(),
         traceparent: None,
+        origin: None,
         action: ReplayAction::Configure {
             window: Window::stored(Timestamp::from_nanos(1), Timestamp::from_nanos(2)),
         },
