@@ -14,3 +14,4 @@ mod recovery;
 mod replay;
 mod restart;
 mod shutdown;
+mod trail;
