@@ -40,7 +40,7 @@ fn streams_that_are_as_wanted_are_left_alone() {
 fn missing_streams_are_created() {
     let plan = plan(&[], &policy());
     let names: Vec<_> = plan.create.iter().map(|spec| spec.name.as_str()).collect();
-    assert_eq!(names, ["EVENTS", "CONFIG", "REPLAY", "DELIVERY", "RETENTION", "LEASES"]);
+    assert_eq!(names, ["EVENTS", "CONFIG", "REPLAY", "DELIVERY", "ACCESS", "RETENTION", "LEASES"]);
     assert!(plan.update.is_empty() && plan.refuse.is_empty());
 }
 
