@@ -133,7 +133,7 @@ fn permissions_once_given_away_are_refused_not_ignored() {
 #[test]
 fn copies_are_added_and_never_given_up() {
     let three = Policy::new(Choice { events_max_bytes: Some(1_000), replicas: 3 });
-    assert_eq!(plan(&as_wanted(), &three).update.len(), 6);
+    assert_eq!(plan(&as_wanted(), &three).update.len(), 7);
     let more = plan_after("EVENTS", |events| events.spec.replicas = 3);
     assert!(more.update.is_empty());
     assert!(more.refuse[0].reason.starts_with("replicas is 3 instead of 1"));
