@@ -1,10 +1,11 @@
-//! Who is asking: the bearer token, looked up by its digest.
+//! Who is asking: the bearer token, looked up by its digest, or one of an identity provider.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use auditrelay_api_core::authz::{Ask, Caller, Refusal, named_organization, own_organization};
+use auditrelay_api_core::oidc::{Grant, Person};
 use auditrelay_api_core::token::{self, TokenDigest};
 use auditrelay_model::access::{Principal, Reason};
 use auditrelay_model::id::{OrgId, TokenId};
@@ -20,6 +21,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::api::{Api, CATCH_UP};
+use crate::oidc::Oidc;
 use crate::problems;
 
 /// Unknown tokens make us ask the broker whether we missed one: at most this often, whoever sends
@@ -106,13 +108,19 @@ pub(crate) async fn identify(
     credential: &str,
     origin: Origin,
 ) -> Result<Option<Signed>, Problem> {
-    let holder = holder(api, credential).await?;
+    let holder = match &api.oidc {
+        Some(oidc) if Oidc::is_meant(credential) => vouched(api, oidc, credential).await?,
+        Some(_) | None => holder(api, credential).await?,
+    };
     let signed = |caller, principal, name: String| {
         let origin = Origin { principal_name: name, ..origin.clone() };
         Some(Signed { api: api.clone(), caller, principal, origin })
     };
     Ok(match holder {
         Holder::Nobody => None,
+        Holder::Person { caller, subject, name } => {
+            signed(caller, Some(Principal::Federated(subject)), name)
+        }
         Holder::Platform => signed(Caller::Platform, None, "platform".to_owned()),
         Holder::Member { org, token } => {
             api.log.used(org, token.id);
@@ -135,12 +143,48 @@ enum Holder {
         org: OrgId,
         token: Token,
     },
+    /// Somebody for whom an identity provider vouches.
+    Person {
+        caller: Caller,
+        subject: String,
+        name: String,
+    },
     /// Somebody's once, or nearly.
     Refused {
         org: OrgId,
         token: Token,
         reason: Reason,
     },
+}
+
+/// For whom the identity provider vouches, where the organization that it names exists.
+async fn vouched(api: &Api, oidc: &Oidc, token: &str) -> Result<Holder, Problem> {
+    let Some(person) = oidc.verify(token, api.now()).await? else { return Ok(Holder::Nobody) };
+    let Person { subject, name, grant } = person;
+    let caller = match grant {
+        Grant::Operator => Some(Caller::Platform),
+        Grant::Member { organization, role } => {
+            let org = named(api, &organization).await?;
+            org.map(|org| Caller::Federated { org, role })
+        }
+    };
+    Ok(caller.map_or(Holder::Nobody, |caller| Holder::Person { caller, subject, name }))
+}
+
+/// The organization by its id or its name.
+async fn named(api: &Api, organization: &str) -> Result<Option<OrgId>, Problem> {
+    if let Ok(org) = organization.parse() {
+        return Ok(api.read(org).await?.name.as_ref().map(|_| org));
+    }
+    let of_name = |api: &Api| {
+        let mut all = api.configs.all().into_iter();
+        all.find(|(_, config)| config.name.as_deref() == Some(organization)).map(|(org, _)| org)
+    };
+    if let Some(org) = of_name(api) {
+        return Ok(Some(org));
+    }
+    catch_up(api).await?;
+    Ok(of_name(api))
 }
 
 async fn holder(api: &Api, credential: &str) -> Result<Holder, Problem> {

@@ -1,7 +1,7 @@
 //! Tokens of an identity provider (`OpenID` Connect): checked with the keys that it publishes.
 //!
 //! The keys are fetched when they are first needed, again every hour, and for a token whose key is
-//! not known, but never more often than every ten seconds, whatever is sent. While the provider does
+//! not known, but never more often than every five seconds, whatever is sent. While the provider does
 //! not answer, the keys that are known go on counting for a day.
 
 mod keys;

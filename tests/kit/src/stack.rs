@@ -163,7 +163,8 @@ impl Stack {
     /// A new organization with a token for its administrator and one for its producer.
     pub async fn org(&self) -> Org {
         let platform = self.platform();
-        let made = platform.post("/v1/organizations", &json!({"name": "kit"})).await.must(201);
+        let name = format!("kit {}", auditrelay_runtime::ids::uuid_v4());
+        let made = platform.post("/v1/organizations", &json!({ "name": name })).await.must(201);
         let id = made.text("id");
         let tokens = format!("/v1/organizations/{id}/tokens");
         let issue = async |role: &str| {

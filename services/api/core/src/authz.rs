@@ -51,6 +51,8 @@ pub enum Ask {
     ReadTokens,
     /// Issue and revoke an organization's tokens.
     ChangeTokens,
+    /// Who am I?
+    Identity,
     /// See and make organizations.
     Organizations,
 }
@@ -68,11 +70,15 @@ pub enum Refusal {
 pub const fn permits(caller: Caller, ask: Ask) -> bool {
     match (caller, ask) {
         (Caller::Platform, Ask::Organizations | Ask::ReadTokens | Ask::ChangeTokens) => true,
-        (Caller::Platform, Ask::ReadConfig | Ask::ReadEvents | Ask::ChangeConfig | Ask::Replay)
+        (
+            Caller::Platform,
+            Ask::ReadConfig | Ask::ReadEvents | Ask::ChangeConfig | Ask::Replay | Ask::Identity,
+        )
         | (Caller::Member { .. } | Caller::Federated { .. }, Ask::Organizations) => false,
         (Caller::Member { role, .. } | Caller::Federated { role, .. }, ask) => match (role, ask) {
             (Role::Admin, _)
-            | (Role::Viewer, Ask::ReadConfig | Ask::ReadEvents | Ask::ReadTokens) => true,
+            | (Role::Viewer, Ask::ReadConfig | Ask::ReadEvents | Ask::ReadTokens)
+            | (_, Ask::Identity) => true,
             (
                 Role::Viewer,
                 Ask::ChangeConfig | Ask::Replay | Ask::ChangeTokens | Ask::Organizations,
@@ -110,15 +116,27 @@ mod tests {
     #[test]
     fn roles_and_what_they_may_do() {
         use Ask::{
-            ChangeConfig, ChangeTokens, Organizations, ReadConfig, ReadEvents, ReadTokens, Replay,
+            ChangeConfig, ChangeTokens, Identity, Organizations, ReadConfig, ReadEvents,
+            ReadTokens, Replay,
         };
-        let asks =
-            [ReadConfig, ReadEvents, ChangeConfig, Replay, ReadTokens, ChangeTokens, Organizations];
+        let asks = [
+            ReadConfig,
+            ReadEvents,
+            ChangeConfig,
+            Replay,
+            ReadTokens,
+            ChangeTokens,
+            Organizations,
+            Identity,
+        ];
+        let Caller::Member { org, .. } = member(Role::Viewer) else { panic!("a member") };
+        let viewer = [true, true, false, false, true, false, false, true];
         let table = [
-            (member(Role::Admin), [true, true, true, true, true, true, false]),
-            (member(Role::Viewer), [true, true, false, false, true, false, false]),
-            (member(Role::Producer), [false; 7]),
-            (Caller::Platform, [false, false, false, false, true, true, true]),
+            (member(Role::Admin), [true, true, true, true, true, true, false, true]),
+            (member(Role::Viewer), viewer),
+            (Caller::Federated { org, role: Role::Viewer }, viewer),
+            (member(Role::Producer), [false, false, false, false, false, false, false, true]),
+            (Caller::Platform, [false, false, false, false, true, true, true, false]),
         ];
         for (caller, expected) in table {
             for (ask, expected) in asks.into_iter().zip(expected) {

@@ -22,6 +22,7 @@ pub mod endpoint;
 pub mod fault;
 pub mod filter;
 pub mod limit;
+pub mod oidc;
 pub mod openapi;
 pub mod organization;
 pub mod page;

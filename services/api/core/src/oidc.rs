@@ -111,11 +111,7 @@ pub fn judge(
     Ok(Person { subject: subject.to_owned(), name: name.to_owned(), grant })
 }
 
-fn check_time(
-    claims: &Map<String, Value>,
-    rules: &Rules,
-    now: Timestamp,
-) -> Result<(), Untrusted> {
+fn check_time(claims: &Map<String, Value>, rules: &Rules, now: Timestamp) -> Result<(), Untrusted> {
     let second = |name: &str| claims.get(name).map(|at| at.as_f64().map_or(f64::NAN, f64::floor));
     let seconds = |at: Timestamp| at.millis().div_euclid(1_000);
     let over = |end: f64| !(end > to_f64(seconds(now - rules.clock_skew)));
@@ -131,7 +127,8 @@ fn check_time(
 
 /// Seconds of our time; far from where a double would be coarse.
 fn to_f64(seconds: i64) -> f64 {
-    i32::try_from(seconds).map_or_else(|_| Duration::from_secs(seconds.unsigned_abs()).as_secs_f64(), f64::from)
+    i32::try_from(seconds)
+        .map_or_else(|_| Duration::from_secs(seconds.unsigned_abs()).as_secs_f64(), f64::from)
 }
 
 /// The most that any value of the claim allows.

@@ -1,6 +1,5 @@
 //! `/v1/organizations`: for the operator of the deployment.
 
-use auditrelay_api_core::Action;
 use auditrelay_api_core::authz::{Ask, Refusal, permits};
 use auditrelay_api_core::organization::{View, parse};
 use auditrelay_model::id::OrgId;
@@ -31,8 +30,7 @@ pub(super) async fn create(signed: Signed, request: Request) -> Answer {
     let body = request::json(request).await?;
     let name = parse(&body).map_err(|faults| problems::invalid(&faults))?;
     let org = OrgId::from_uuid(ids::uuid_v7());
-    let action = Action::CreateOrganization { name };
-    let config = signed.api.execute(org, &signed, action).await?;
+    let config = signed.api.begin(org, &signed, name).await?;
     let view = View::of(org, &config).ok_or_else(Problem::internal)?;
     Ok(json(StatusCode::CREATED, &view))
 }

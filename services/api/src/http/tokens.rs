@@ -1,9 +1,13 @@
 //! `/v1/organizations/{org}/tokens`: who may call.
 
+use std::collections::BTreeMap;
+
 use auditrelay_api_core::Action;
 use auditrelay_api_core::authz::Ask;
 use auditrelay_api_core::token::{Draft, View};
+use auditrelay_model::Timestamp;
 use auditrelay_model::id::{OrgId, TokenId};
+use auditrelay_model::token::Token;
 use auditrelay_runtime::ids;
 use auditrelay_runtime::problem::Problem;
 use axum::extract::Request;
@@ -24,13 +28,29 @@ struct Issued<'a> {
     token: &'a str,
 }
 
+/// A token in a list.
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    view: View,
+    last_used_at: Option<String>,
+}
+
+fn last(uses: &BTreeMap<TokenId, Timestamp>, token: &Token) -> Option<String> {
+    uses.get(&token.id).map(|at| at.to_rfc3339_seconds())
+}
+
 pub(super) async fn list(signed: Signed, Id(org): Id<OrgId>) -> Answer {
     signed.of(Ask::ReadTokens, org)?;
     let config = signed.api.read(org).await?;
     if config.name.is_none() {
         return Err(Problem::not_found());
     }
-    let data: Vec<View> = config.tokens.values().map(View::from).collect();
+    let ids: Vec<TokenId> = config.tokens.keys().copied().collect();
+    let uses = signed.api.streams.last_uses(org, &ids).await;
+    let uses = uses.map_err(|error| problems::unread(&error))?;
+    let listed = |token| Listed { view: View::from(token), last_used_at: last(&uses, token) };
+    let data: Vec<Listed> = config.tokens.values().map(listed).collect();
     Ok(ok(&json!({ "data": data })))
 }
 

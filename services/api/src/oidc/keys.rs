@@ -23,7 +23,7 @@ const FRESH: Duration = Duration::from_hours(1);
 /// As long as the provider does not answer, keys count for this time.
 const STALE: Duration = Duration::from_hours(24);
 /// The provider is asked at most this often, whatever anybody sends.
-const ASK_AGAIN: Duration = Duration::from_secs(10);
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The keys of one provider.
 pub(super) struct Keys {
@@ -79,7 +79,10 @@ impl Keys {
             Ok(known) => Ok(known.find(id, algorithm)),
             Err(error) => match known.filter(|known| known.at.elapsed() < STALE) {
                 Some(_) => {
-                    tracing::warn!(error = format!("{error:#}"), "the identity provider's keys are old");
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "the identity provider's keys are old"
+                    );
                     Ok(found)
                 }
                 None => Err(error),
@@ -99,7 +102,11 @@ impl Keys {
         }
         *asked = Some(Instant::now());
         let keys = Arc::new(self.fetch().await?);
-        tracing::info!(keys = keys.len(), issuer = self.issuer, "fetched the identity provider's keys");
+        tracing::info!(
+            keys = keys.len(),
+            issuer = self.issuer,
+            "fetched the identity provider's keys"
+        );
         let known = Known { at: Instant::now(), keys };
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
         Ok(known)
