@@ -149,6 +149,8 @@ fn settings(replicas: usize) -> (BTreeMap<&'static str, String>, Jwks) {
         ("AUDITRELAY_API_PLATFORM_TOKEN", PLATFORM_TOKEN.to_owned()),
         ("AUDITRELAY_API_ALLOW_HTTP_DESTINATIONS", "true".to_owned()),
         ("AUDITRELAY_API_ALLOW_PRIVATE_DESTINATIONS", "127.0.0.0/8".to_owned()),
+        // What is counted here is what was sent.
+        ("AUDITRELAY_INGEST_TRAIL", "false".to_owned()),
         ("AUDITRELAY_SENDER_ALLOW_HTTP", "true".to_owned()),
         ("AUDITRELAY_SENDER_ALLOW_PRIVATE_DESTINATIONS", "127.0.0.0/8".to_owned()),
         ("AUDITRELAY_SENDER_BATCH_EVENTS", BATCH.to_string()),

@@ -78,7 +78,8 @@ impl Org {
         };
         let platform = || PLATFORM_TOKEN.to_owned();
         let text = |body: &Value, name: &str| body[name].as_str().expect("a text").to_owned();
-        let made = post("/v1/organizations".into(), platform(), json!({"name": "chaos"})).await;
+        let name = format!("chaos {}", auditrelay_runtime::ids::uuid_v4());
+        let made = post("/v1/organizations".into(), platform(), json!({ "name": name })).await;
         let tokens = format!("/v1/organizations/{}/tokens", text(&made, "id"));
         let issue = async |role: &str| {
             let body = json!({"name": role, "role": role});

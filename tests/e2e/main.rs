@@ -17,3 +17,4 @@ mod replay;
 mod replay_jobs;
 mod restart;
 mod shutdown;
+mod trail;

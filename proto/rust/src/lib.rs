@@ -19,6 +19,14 @@
 // Generated code finds the package by its own name.
 use types as r#type;
 
+/// `auditrelay.access`
+pub mod access {
+    /// `auditrelay.access.v1`: uses of tokens, denied calls.
+    pub mod v1 {
+        include!("gen/auditrelay.access.v1.rs");
+    }
+}
+
 /// `auditrelay.config`
 pub mod config {
     /// `auditrelay.config.v1`: how organizations are configured.

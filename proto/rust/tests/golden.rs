@@ -127,6 +127,8 @@ fn a_stored_config_event_reads_as_before() {
             actor: "platform".to_owned(),
             command_id: UUID.to_owned(),
             changes: changes.map(|change| ConfigChange { change: Some(change) }).into(),
+            origin: None,
+            summary_json: String::new(),
         },
     );
 }
@@ -233,6 +235,7 @@ fn a_stored_replay_event_reads_as_before() {
             scope: Some(scope()),
             job_id: UUID.to_owned(),
             actor: UUID.to_owned(),
+            origin: None,
             fact: Some(replay_event::Fact::Accepted(Accepted {
                 window: Some(Window { start_ns: AT_NS - 1_000, end_ns: AT_NS }),
                 snapshot_sequence: 77,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auditrelay_api_core::limit::Rate;
+use auditrelay_api_core::organization::check_name;
 use auditrelay_api_core::{Action, Command, Denial, decide};
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::delivery::{Lane, LaneState};
@@ -15,14 +16,17 @@ use auditrelay_runtime::context::Context;
 use auditrelay_runtime::ids;
 use auditrelay_runtime::problem::Problem;
 use auditrelay_signing::{Jwks, SealingKeys, SystemRandom, random_nonce};
-use auditrelay_streams::{ConfigFold, ExecuteError, Projection, ReplayFold, Streams};
+use auditrelay_streams::{
+    AccessLog, ConfigFold, ExecuteError, Executed, Projection, ReplayFold, Streams,
+};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::Tokens;
+use crate::auth::{Signed, Tokens};
 use crate::config::Config;
 use crate::limit::Limit;
+use crate::oidc::Oidc;
 use crate::problems;
 use crate::telemetry::{Changed, Telemetry};
 use crate::turns::Turns;
@@ -45,6 +49,10 @@ pub(crate) struct Inner {
     pub(crate) configs: Projection<ConfigFold>,
     pub(crate) replays: Projection<ReplayFold>,
     pub(crate) tokens: Tokens,
+    /// The identity provider, if there is one.
+    pub(crate) oidc: Option<Oidc>,
+    /// Notes uses of tokens and denied calls.
+    pub(crate) log: AccessLog,
     pub(crate) telemetry: Telemetry,
     pub(crate) jwks: Jwks,
     pub(crate) replay_limit: Limit<Scope>,
@@ -83,10 +91,13 @@ impl Api {
         // Requests that are finished during the drain still read what they write, so following
         // ends with the process; the drain does not wait for it.
         let (stop, tasks) = (&context.drain.hard, &TaskTracker::new());
+        let ends = (&context.drain.soft, &context.drain.tasks);
         Ok(Self(Arc::new(Inner {
             configs: Projection::start(&streams, stop, tasks),
             replays: Projection::start(&streams, stop, tasks),
             tokens: Tokens::default(),
+            oidc: config.oidc.clone().map(Oidc::new).transpose()?,
+            log: AccessLog::start(&streams, "api", Arc::clone(&context.clock), ends),
             telemetry,
             jwks: signing.jwks(),
             replay_limit: Limit::new(Rate::REPLAYS),
@@ -120,15 +131,46 @@ impl Api {
     pub(crate) async fn execute(
         &self,
         org: OrgId,
-        actor: String,
+        by: &Signed,
         action: Action,
     ) -> Result<Arc<OrgConfig>, Problem> {
-        let name = action_name(&action);
-        let id = CommandId::from_uuid(ids::uuid_v7());
-        let command = Command { at: self.now(), actor, id, action };
+        let command = self.command(by, action);
         let executed = self.configs.execute(&org, |config| decide(config, &command)).await;
+        self.decided(org, &command, executed)
+    }
+
+    /// Begins an organization, unless another one anywhere has its name.
+    pub(crate) async fn begin(
+        &self,
+        org: OrgId,
+        by: &Signed,
+        name: String,
+    ) -> Result<Arc<OrgConfig>, Problem> {
+        let command = self.command(by, Action::CreateOrganization { name: name.clone() });
+        let begun = |all: &[(OrgId, Arc<OrgConfig>)]| {
+            check_name(&name, all.iter().map(|(_, config)| config.as_ref()))?;
+            let facts = decide(&OrgConfig::default(), &command)?;
+            facts.into_iter().next().ok_or(Denial::NotFound)
+        };
+        let executed = self.configs.execute_over_all(&org, begun).await;
+        self.decided(org, &command, executed)
+    }
+
+    fn command(&self, by: &Signed, action: Action) -> Command {
+        let id = CommandId::from_uuid(ids::uuid_v7());
+        let (actor, origin) = (by.actor(), Some(by.origin.clone()));
+        Command { at: self.now(), actor, origin, id, action }
+    }
+
+    fn decided(
+        &self,
+        org: OrgId,
+        command: &Command,
+        executed: Result<Executed<OrgConfig>, ExecuteError<Denial>>,
+    ) -> Result<Arc<OrgConfig>, Problem> {
+        let (action, actor) = (action_name(&command.action), command.actor.as_str());
         let result = result_name(executed.as_ref().err());
-        self.telemetry.changed(&Changed { org, actor: &command.actor, action: name, result });
+        self.telemetry.changed(&Changed { org, actor, action, result });
         executed.map(|done| done.state).map_err(|error| problems::unexecuted(&error))
     }
 

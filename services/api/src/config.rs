@@ -1,14 +1,22 @@
 //! What an operator can set.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use auditrelay_api_core::address::AddressRules;
+use auditrelay_api_core::oidc::Rules;
 use auditrelay_api_core::page::CursorKey;
 use auditrelay_format::Vendor;
 use auditrelay_model::address::AddressPolicy;
 use auditrelay_model::secret::Secret;
+use auditrelay_runtime::http::Proxies;
 use auditrelay_runtime::settings::Settings;
 use auditrelay_signing::{KeySet, SealingKeys};
+
+use crate::oidc::is_allowed;
+
+/// Characters of the operator's token.
+const PLATFORM_TOKEN_MIN: usize = 16;
 
 /// The settings of the API.
 #[derive(Clone)]
@@ -31,6 +39,10 @@ pub struct Config {
     pub trace_url: Option<String>,
     /// What lines call their maker, for previews.
     pub vendor: Vendor,
+    /// Whose tokens count beside our own, if anybody's.
+    pub oidc: Option<Rules>,
+    /// Proxies whose word on a client's address is taken.
+    pub proxies: Proxies,
     /// Empty lists for resources of the platform that we do not have, for clients that look.
     pub foreign_stubs: bool,
 }
@@ -46,7 +58,7 @@ impl Config {
         let cursor_secret = sealing_text.as_ref().map_or("", Secret::expose);
         Self {
             listen: settings.parse("api.listen", listen, "a socket address"),
-            platform_token: settings.secret("api.platform_token"),
+            platform_token: platform_token(settings),
             sealing,
             signing,
             cursor_key: CursorKey::derive(cursor_secret.as_bytes()),
@@ -60,6 +72,8 @@ impl Config {
             new_host_needs_authorization: settings.flag("api.new_host_needs_authorization", false),
             trace_url: trace_url(settings),
             vendor: settings.parse("sender.vendor", Vendor::default(), "a vendor's name"),
+            oidc: oidc(settings),
+            proxies: Proxies::parse(settings, "api.trusted_proxies"),
             foreign_stubs: settings.flag("api.foreign_stubs", false),
         }
     }
@@ -75,6 +89,16 @@ fn trace_url(settings: &mut Settings) -> Option<String> {
         return None;
     }
     Some(url)
+}
+
+/// The operator's token; one that could be guessed is a mistake.
+fn platform_token(settings: &mut Settings) -> Option<Secret> {
+    let token = settings.secret("api.platform_token")?;
+    if token.expose().len() < PLATFORM_TOKEN_MIN {
+        let short = format!("must have at least {PLATFORM_TOKEN_MIN} characters");
+        settings.mistake("api.platform_token", short);
+    }
+    Some(token)
 }
 
 /// A key file's content; without it the API cannot work.
@@ -95,6 +119,35 @@ fn keys<T, E: std::fmt::Display>(
             None
         }
     }
+}
+
+/// The identity provider; none without an issuer.
+fn oidc(settings: &mut Settings) -> Option<Rules> {
+    let issuer = settings.optional("api.oidc_issuer");
+    let audience = settings.optional("api.oidc_audience");
+    let minutes = Duration::ZERO..=Duration::from_mins(10);
+    let rules = Rules {
+        issuer: issuer.clone().unwrap_or_default(),
+        audience: audience.clone().unwrap_or_default(),
+        organization_claim: settings.text("api.oidc_organization_claim", "organization"),
+        role_claim: settings.text("api.oidc_role_claim", "roles"),
+        admins: settings.list("api.oidc_admins"),
+        viewers: settings.list("api.oidc_viewers"),
+        operators: settings.list("api.oidc_operators"),
+        clock_skew: settings.duration("api.oidc_clock_skew", Duration::from_mins(1), minutes),
+    };
+    let issuer = issuer?;
+    if !is_allowed(&issuer) {
+        settings.mistake("api.oidc_issuer", "must be an https URL".to_owned());
+    }
+    if audience.is_none() {
+        settings.mistake("api.oidc_audience", "must be set with api.oidc_issuer".to_owned());
+    }
+    if rules.admins.is_empty() && rules.viewers.is_empty() && rules.operators.is_empty() {
+        let nobody = "must be set, or oidc_viewers or oidc_operators: nobody could do anything";
+        settings.mistake("api.oidc_admins", nobody.to_owned());
+    }
+    Some(rules)
 }
 
 /// Networks as CIDR or single addresses.
@@ -150,9 +203,19 @@ mod tests {
             ("AUDITRELAY_API_LISTEN", "8080"),
             ("AUDITRELAY_API_ALLOW_PRIVATE_DESTINATIONS", "ten"),
             ("AUDITRELAY_API_TRACE_URL", "javascript:{trace_id}"),
+            ("AUDITRELAY_API_PLATFORM_TOKEN", "short"),
+            ("AUDITRELAY_API_OIDC_ISSUER", "http://id.example"),
         ];
         let keys = parse(&bad).err().unwrap();
-        for key in ["api.listen", "api.allow_private_destinations", "api.trace_url"] {
+        for key in [
+            "api.listen",
+            "api.allow_private_destinations",
+            "api.trace_url",
+            "api.platform_token",
+            "api.oidc_issuer",
+            "api.oidc_audience",
+            "api.oidc_admins",
+        ] {
             assert!(keys.iter().any(|told| told == key), "{keys:?}");
         }
     }

@@ -6,6 +6,7 @@ mod coverage;
 pub(crate) mod destinations;
 mod docs;
 mod foreign;
+mod identity;
 mod inline_webhook;
 mod jwks;
 mod organizations;
@@ -45,6 +46,8 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/v2/audit-log-webhook/jwks.json", get(jwks::get))
         .route("/v3/audit-log-webhook/jwks.json", get(jwks::get))
         .route("/v3/audit-logs", get(audit_logs::get))
+        .route("/v3/organizations/me", get(identity::organization))
+        .route("/v3/users/me", get(identity::user))
         .merge(portals())
         .merge(own())
         .merge(docs::routes())

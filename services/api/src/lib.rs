@@ -1,6 +1,6 @@
 //! The API: what people, Terraform and command lines talk to; writes CONFIG.
 //!
-//! Rooms: [`service`] (wiring), [`config`] (settings), `auth` (who is asking), `http` (every route
+//! Rooms: [`service`] (wiring), [`config`] (settings), `auth` (who is asking), `oidc` (whom an identity provider vouches for), `http` (every route
 //! in one table, one file a resource below it), `console` (pages for people), `api` (what all
 //! handlers share), `pull` (a page of a log), `problems` (how refusals read), `telemetry` (what
 //! happened). What is allowed and what a command leads to is decided in `auditrelay-api-core`.
@@ -16,6 +16,7 @@ pub mod config;
 mod console;
 mod http;
 mod limit;
+mod oidc;
 mod problems;
 mod pull;
 pub mod service;

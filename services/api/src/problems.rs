@@ -58,6 +58,12 @@ pub(crate) fn unexecuted(error: &ExecuteError<Denial>) -> Problem {
     }
 }
 
+/// Nobody can tell whether a token of the identity provider counts.
+pub(crate) fn no_provider(error: &anyhow::Error) -> Problem {
+    tracing::warn!(error = format!("{error:#}"), "the identity provider cannot be asked");
+    Problem::unavailable("The identity provider is not reachable", BROKER_RETRY)
+}
+
 /// The broker does not answer.
 pub(crate) fn unavailable(reason: &str) -> Problem {
     tracing::warn!(reason, "the broker is not reachable");

@@ -16,6 +16,14 @@ use crate::http;
 
 /// The name under which this service says whether it is ready.
 const PART: &str = "api";
+/// What it reads and writes.
+const NEEDED: [StreamName; 5] = [
+    StreamName::Config,
+    StreamName::Replay,
+    StreamName::Delivery,
+    StreamName::Events,
+    StreamName::Access,
+];
 /// How often readiness is looked at again.
 const LOOK: Duration = Duration::from_secs(1);
 /// How soon to try again to catch up.
@@ -54,9 +62,20 @@ pub async fn start(config: Config, streams: Streams, context: Context) -> anyhow
 /// Says that the API is ready once it knows what the broker knows, and while it is connected.
 async fn watch(api: Api, context: Context) {
     let stop = context.drain.soft.clone();
-    let needed = [StreamName::Config, StreamName::Replay, StreamName::Delivery];
-    if !api.streams.wait_for(&needed, &stop).await {
-        return;
+    loop {
+        let missing = api.streams.missing(&NEEDED).await;
+        if missing.is_empty() {
+            break;
+        }
+        let reason = format!(
+            "waiting for its streams {}: is the retention service running?",
+            missing.join(", ")
+        );
+        context.readiness.set(PART, Err(reason));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(AGAIN_AFTER) => {}
+        }
     }
     loop {
         let configs = api.configs.caught_up(CATCH_UP).await;

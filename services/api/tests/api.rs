@@ -19,12 +19,18 @@ mod console_speed;
 mod inputs;
 #[path = "api/kongctl.rs"]
 mod kongctl;
+#[path = "api/latency.rs"]
+mod latency;
 #[path = "api/observed.rs"]
 mod observed;
+#[path = "api/oidc.rs"]
+mod oidc;
 #[path = "api/openapi.rs"]
 mod openapi;
 #[path = "api/own.rs"]
 mod own;
+#[path = "api/properties.rs"]
+mod properties;
 #[path = "api/replay.rs"]
 mod replay;
 #[path = "api/replicas.rs"]

@@ -3,7 +3,7 @@
 //! Tokens are looked up by their SHA-256 in the projected configurations, so no request costs a
 //! round trip. An unknown token may have been issued a moment ago on another replica: before it is
 //! refused, the projection catches up with the stream, at most ten times a second for all requests
-//! together.
+//! together. Who is refused although the token is known is noted for the organization's own log.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,13 +11,17 @@ use std::time::Duration;
 
 use auditrelay_ingest_core::quota::Payer;
 use auditrelay_model::Timestamp;
+use auditrelay_model::access::{Principal, Reason};
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::id::{OrgId, TokenId};
+use auditrelay_model::origin::Origin;
 use auditrelay_model::token::{Role, Token};
+use auditrelay_runtime::http::{Proxies, origin};
 use auditrelay_runtime::problem::Problem;
-use auditrelay_streams::{ConfigFold, Projection};
+use auditrelay_streams::{AccessLog, ConfigFold, Projection};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
@@ -31,6 +35,8 @@ pub(crate) struct Producers {
     projection: Projection<ConfigFold>,
     index: RwLock<Index>,
     caught_up: tokio::sync::Mutex<Option<Instant>>,
+    log: AccessLog,
+    proxies: Proxies,
 }
 
 /// Where each token was found. What it may do is always read from the projection itself.
@@ -38,6 +44,7 @@ pub(crate) struct Producers {
 struct Index {
     sequence: u64,
     tokens: HashMap<[u8; 32], (OrgId, TokenId)>,
+    revoked: HashMap<[u8; 32], (OrgId, TokenId)>,
 }
 
 /// Somebody who may send events.
@@ -56,30 +63,58 @@ impl Producer {
 }
 
 impl Producers {
-    pub(crate) fn new(projection: Projection<ConfigFold>) -> Self {
-        Self { projection, index: RwLock::default(), caught_up: tokio::sync::Mutex::new(None) }
+    pub(crate) fn new(
+        projection: Projection<ConfigFold>,
+        log: AccessLog,
+        proxies: Proxies,
+    ) -> Self {
+        let caught_up = tokio::sync::Mutex::new(None);
+        Self { projection, index: RwLock::default(), caught_up, log, proxies }
     }
 
     /// The producer that the request's token belongs to.
     pub(crate) async fn authenticate(
         &self,
-        headers: &HeaderMap,
+        head: &Parts,
         now: Timestamp,
     ) -> Result<Producer, Problem> {
-        let sha256 = bearer(headers).map(hash).ok_or_else(Problem::unauthorized)?;
+        let sha256 = bearer(&head.headers).map(hash).ok_or_else(Problem::unauthorized)?;
         let mut found = self.find(sha256);
         if found.is_none() {
             self.catch_up().await?;
             found = self.find(sha256);
         }
-        let (producer, token) = found.ok_or_else(Problem::unauthorized)?;
+        let Some((producer, token)) = found else {
+            if let Some((org, id)) = self.revoked(sha256) {
+                self.refused(org, id, "", Reason::TokenRevoked, head);
+            }
+            return Err(Problem::unauthorized());
+        };
+        let refuse = |reason| self.refused(producer.org, token.id, &token.name, reason, head);
         if token.expires_at.is_some_and(|end| end <= now) {
+            refuse(Reason::TokenExpired);
             return Err(Problem::unauthorized());
         }
         match token.role {
-            Role::Producer | Role::Admin => Ok(producer),
-            Role::Viewer => Err(Problem::forbidden()),
+            Role::Producer | Role::Admin => {
+                self.log.used(producer.org, token.id);
+                Ok(producer)
+            }
+            Role::Viewer => {
+                refuse(Reason::Forbidden);
+                Err(Problem::forbidden())
+            }
         }
+    }
+
+    /// Notes for the organization's own log that a call was refused.
+    fn refused(&self, org: OrgId, id: TokenId, name: &str, reason: Reason, head: &Parts) {
+        let origin = Origin { principal_name: name.to_owned(), ..origin(head, &self.proxies) };
+        self.log.denied(org, Principal::Token(id), reason, &origin);
+    }
+
+    fn revoked(&self, sha256: [u8; 32]) -> Option<(OrgId, TokenId)> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner).revoked.get(&sha256).copied()
     }
 
     /// The organization as it is now, with everything that was configured before the call.
@@ -114,10 +149,14 @@ impl Producers {
         }
         index.sequence = sequence;
         index.tokens.clear();
+        index.revoked.clear();
         for (org, config) in self.projection.all() {
             index
                 .tokens
                 .extend(config.tokens.values().map(|token| (token.sha256, (org, token.id))));
+            index
+                .revoked
+                .extend(config.revoked.values().map(|token| (token.sha256, (org, token.id))));
         }
     }
 

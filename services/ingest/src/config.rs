@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use auditrelay_ingest_core::admit::Limits;
 use auditrelay_ingest_core::quota::{Allowance, Plan};
+use auditrelay_runtime::http::Proxies;
 use auditrelay_runtime::settings::Settings;
 
 const KIB: u64 = 1_024;
@@ -37,6 +38,10 @@ pub struct Config {
     pub max_record: usize,
     /// What organizations and tokens may send.
     pub quotas: Plan,
+    /// Whether what happens to an organization itself becomes events of its log.
+    pub trail: bool,
+    /// Proxies whose word on a client's address is taken.
+    pub proxies: Proxies,
     /// How long a repeated event id or idempotency key is recognised.
     pub duplicate_window: Duration,
 }
@@ -65,6 +70,8 @@ impl Config {
                 deadline,
             ),
             quotas: quotas(settings, default.quotas),
+            trail: settings.flag("ingest.trail", default.trail),
+            proxies: Proxies::parse(settings, "ingest.trusted_proxies"),
             ..default
         }
     }
@@ -114,6 +121,8 @@ impl Default for Config {
                 token: Allowance::default(),
                 burst: Duration::from_secs(10),
             },
+            trail: true,
+            proxies: Proxies::default(),
             // The broker's own window: it recognises a record that is sent again.
             duplicate_window: Duration::from_mins(2),
         }

@@ -105,7 +105,7 @@ impl Ingest {
     async fn take(&self, route: Route, request: Request) -> Result<Taken, Problem> {
         let began = Instant::now();
         let (head, body) = request.into_parts();
-        let producer = self.producers.authenticate(&head.headers, self.clock.now()).await?;
+        let producer = self.producers.authenticate(&head, self.clock.now()).await?;
         let payer = producer.payer();
         let (media, encoding) = media::of(route, &head.headers)?;
         self.gate.look(payer, announced(&body))?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use auditrelay_runtime::context::Context;
-use auditrelay_streams::{ConfigFold, Projection, StreamName, Streams};
+use auditrelay_streams::{AccessLog, ConfigFold, Projection, StreamName, Streams};
 use axum::Router;
 use tokio::net::TcpListener;
 
@@ -18,6 +18,7 @@ use crate::http::{self, Ingest};
 use crate::quota::Gate;
 use crate::room::Room;
 use crate::telemetry::Telemetry;
+use crate::trail::Trail;
 
 /// How often readiness is looked at again.
 const LOOK: Duration = Duration::from_secs(1);
@@ -56,14 +57,21 @@ pub async fn router(config: Config, streams: Streams, context: Context) -> anyho
     let telemetry = Telemetry::new(&context.metrics);
     let appender = Appender::new(&config, streams.clone(), &context, telemetry.clone());
     let watch = Watch {
-        streams,
+        streams: streams.clone(),
         projection: projection.clone(),
         health: appender.health(),
         caught_up: false,
     };
     drain.spawn("ingest readiness", watch.run(context.clone()));
+    let ends = (&drain.soft, &drain.tasks);
+    let log = AccessLog::start(&streams, "ingest", Arc::clone(&context.clock), ends);
+    if config.trail {
+        let (clock, telemetry) = (Arc::clone(&context.clock), telemetry.clone());
+        let (appender, max_lateness) = (appender.clone(), config.limits.max_lateness);
+        Trail { streams, appender, clock, telemetry, max_lateness }.start(drain);
+    }
     let ingest = Ingest {
-        producers: Producers::new(projection),
+        producers: Producers::new(projection, log, config.proxies.clone()),
         appender,
         room: Room::new(config.max_inflight, telemetry.inflight_bytes.clone()),
         gate: Gate::new(config.quotas, telemetry.clone()),

@@ -34,6 +34,7 @@ pub(crate) struct Telemetry {
     id_conflicts: Counter,
     quota_refusals: Family<QuotaLabels, Counter>,
     failures: Family<ReasonLabels, Counter>,
+    trail: Family<StreamLabels, Counter>,
     pub(crate) quota_buckets: Gauge,
     pub(crate) inflight_bytes: Gauge,
 }
@@ -59,6 +60,11 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StreamLabels {
+    stream: &'static str,
+}
+
 /// How many events of each kind a request brings.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Kinds([u64; EventKind::ALL.len()]);
@@ -72,6 +78,11 @@ impl Kinds {
 }
 
 impl Telemetry {
+    /// An event about an organization itself is stored.
+    pub(crate) fn trailed(&self, stream: &'static str) {
+        self.trail.get_or_create(&StreamLabels { stream }).inc();
+    }
+
     pub(crate) fn new(metrics: &Metrics) -> Self {
         let seconds = || TracedHistogram::new(exponential_buckets(0.000_5, 2.0, 16));
         let this = Self {
@@ -88,6 +99,7 @@ impl Telemetry {
             id_conflicts: Counter::default(),
             quota_refusals: Family::default(),
             failures: Family::default(),
+            trail: Family::default(),
             quota_buckets: Gauge::default(),
             inflight_bytes: Gauge::default(),
         };
@@ -109,6 +121,11 @@ impl Telemetry {
         );
         let help = "Time from a request's head to the answer 202 or 503";
         add.register("ingest_request_duration_seconds", help, self.request_duration.clone());
+        add.register(
+            "ingest_trail_events",
+            "Events about organizations themselves, by the stream of their facts",
+            self.trail.clone(),
+        );
         add.register(
             "ingest_record_bytes",
             "Bytes of stored records' events",

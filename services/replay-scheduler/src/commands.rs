@@ -17,7 +17,7 @@ use tracing::Instrument;
 
 use crate::estimate::ESTIMATED_WITHIN;
 use crate::planner::Order;
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Asker, Scheduler};
 
 /// Commands that are carried out at the same time; more wait at the broker's client.
 const COMMANDS_AT_ONCE: usize = 32;
@@ -158,7 +158,8 @@ impl Scheduler {
             ReplayAction::Estimate { .. } => return Ok(0),
         };
         let decision = Command { job: command.job, action };
-        let (sequence, _) = self.execute(command.scope, &decision, &command.actor).await?;
+        let asker = Asker { actor: &command.actor, origin: command.origin.as_ref() };
+        let (sequence, _) = self.execute(command.scope, &decision, asker).await?;
         Ok(sequence)
     }
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::planner::Order;
-use crate::scheduler::{Scheduler, Trouble};
+use crate::scheduler::{Asker, Scheduler, Trouble};
 
 /// How long a read that waits for a projection may take.
 pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(5);
@@ -136,7 +136,8 @@ impl Scheduler {
         let Some(command) = self.next(scope, job, look).instrument(span.clone()).await? else {
             return Ok(Vec::new());
         };
-        match self.execute(scope, &command, &self.instance).instrument(span).await {
+        let asker = Asker { actor: &self.instance, origin: None };
+        match self.execute(scope, &command, asker).instrument(span).await {
             Ok((_, decided)) => Ok(decided),
             // The job was further than it was seen here: the next look sees it.
             Err(ExecuteError::Denied(denial)) => {

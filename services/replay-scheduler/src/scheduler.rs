@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use auditrelay_model::id::JobId;
+use auditrelay_model::origin::Origin;
 use auditrelay_model::replay::ReplayEvent;
 use auditrelay_model::{Clock, Scope};
 use auditrelay_replay_scheduler_core::{Command, Decided, Denial, decide};
@@ -40,6 +41,15 @@ pub struct Scheduler {
 
 /// More estimates wait for one that is being counted.
 const ESTIMATES_AT_ONCE: usize = 4;
+
+/// Who wants a job changed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    /// A token's id, or this instance.
+    pub(crate) actor: &'a str,
+    /// The request behind it, if there is one.
+    pub(crate) origin: Option<&'a Origin>,
+}
 
 /// Something could not be done now; it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +94,7 @@ impl Scheduler {
         &self,
         scope: Scope,
         command: &Command,
-        actor: &str,
+        asker: Asker<'_>,
     ) -> Result<(u64, Vec<Decided>), ExecuteError<Denial>> {
         // What the last run of the decision saw and chose: that is what was stored.
         let chosen = Mutex::new((None, Vec::new()));
@@ -92,7 +102,7 @@ impl Scheduler {
             .replay
             .execute(&scope, |jobs| {
                 let decided = decide(jobs, command)?;
-                let events = decided.iter().map(|decided| self.event(scope, actor, decided));
+                let events = decided.iter().map(|decided| self.event(scope, asker, decided));
                 let events = events.collect();
                 let before = jobs.newest.clone();
                 *chosen.lock().unwrap_or_else(PoisonError::into_inner) = (before, decided);
@@ -109,12 +119,13 @@ impl Scheduler {
         Ok((executed.sequence, decided))
     }
 
-    fn event(&self, scope: Scope, actor: &str, decided: &Decided) -> ReplayEvent {
+    fn event(&self, scope: Scope, asker: Asker<'_>, decided: &Decided) -> ReplayEvent {
         ReplayEvent {
             at: self.clock.now(),
             scope,
             job: decided.job,
-            actor: actor.to_owned(),
+            actor: asker.actor.to_owned(),
+            origin: asker.origin.cloned(),
             fact: decided.fact.clone(),
         }
     }

@@ -180,7 +180,8 @@ impl Stack {
     /// A new organization with a token for its administrator and one for its producer.
     pub async fn org(&self) -> Org {
         let platform = self.platform();
-        let made = platform.post("/v1/organizations", &json!({"name": "kit"})).await.must(201);
+        let name = format!("kit {}", auditrelay_runtime::ids::uuid_v4());
+        let made = platform.post("/v1/organizations", &json!({ "name": name })).await.must(201);
         let id = made.text("id");
         let tokens = format!("/v1/organizations/{id}/tokens");
         let issue = async |role: &str| {
@@ -211,6 +212,8 @@ fn defaults() -> (BTreeMap<String, String>, Jwks) {
         ("api.allow_http_destinations", "true".to_owned()),
         ("api.allow_private_destinations", "127.0.0.0/8".to_owned()),
         ("ingest.listen", "127.0.0.1:0".to_owned()),
+        // Most tests count what they sent; what happens to an organization would come on top.
+        ("ingest.trail", "false".to_owned()),
         ("sender.allow_http", "true".to_owned()),
         ("sender.allow_private_destinations", "127.0.0.0/8".to_owned()),
         ("sender.probe_min", "200ms".to_owned()),

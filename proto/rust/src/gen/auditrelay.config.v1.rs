@@ -14,6 +14,12 @@ pub struct ConfigEvent {
     /// All facts of one command are stored in one message.
     #[prost(message, repeated, tag = "4")]
     pub changes: ::prost::alloc::vec::Vec<ConfigChange>,
+    /// The request behind it.
+    #[prost(message, optional, tag = "5")]
+    pub origin: ::core::option::Option<super::super::r#type::v1::Origin>,
+    /// What changed, old and new, for the organization's own log: a JSON object without secrets.
+    #[prost(string, tag = "6")]
+    pub summary_json: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ConfigChange {

@@ -11,6 +11,9 @@ pub struct ReplayEvent {
     /// Who caused it: a token's id, or the name of a service.
     #[prost(string, tag = "4")]
     pub actor: ::prost::alloc::string::String,
+    /// The request behind it, where somebody asked for it.
+    #[prost(message, optional, tag = "5")]
+    pub origin: ::core::option::Option<super::super::r#type::v1::Origin>,
     #[prost(oneof = "replay_event::Fact", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18")]
     pub fact: ::core::option::Option<replay_event::Fact>,
 }
@@ -224,6 +227,9 @@ pub struct ReplayCommand {
     pub actor: ::prost::alloc::string::String,
     #[prost(string, tag = "4")]
     pub traceparent: ::prost::alloc::string::String,
+    /// The request behind it.
+    #[prost(message, optional, tag = "5")]
+    pub origin: ::core::option::Option<super::super::r#type::v1::Origin>,
     #[prost(oneof = "replay_command::Command", tags = "10, 11, 12, 13, 14")]
     pub command: ::core::option::Option<replay_command::Command>,
 }

@@ -17,14 +17,21 @@ pub enum Caller {
         /// What the token may do.
         role: Role,
     },
+    /// Somebody of an organization for whom an identity provider vouches.
+    Federated {
+        /// The organization.
+        org: OrgId,
+        /// What the provider's claims allow.
+        role: Role,
+    },
 }
 
 impl Caller {
-    /// How the caller is named in stored facts.
-    pub fn actor(self) -> String {
+    /// Whose caller it is; the operator is nobody's.
+    pub const fn org(self) -> Option<OrgId> {
         match self {
-            Self::Platform => "platform".to_owned(),
-            Self::Member { token, .. } => token.to_string(),
+            Self::Platform => None,
+            Self::Member { org, .. } | Self::Federated { org, .. } => Some(org),
         }
     }
 }
@@ -44,6 +51,8 @@ pub enum Ask {
     ReadTokens,
     /// Issue and revoke an organization's tokens.
     ChangeTokens,
+    /// Who am I?
+    Identity,
     /// See and make organizations.
     Organizations,
 }
@@ -61,11 +70,15 @@ pub enum Refusal {
 pub const fn permits(caller: Caller, ask: Ask) -> bool {
     match (caller, ask) {
         (Caller::Platform, Ask::Organizations | Ask::ReadTokens | Ask::ChangeTokens) => true,
-        (Caller::Platform, Ask::ReadConfig | Ask::ReadEvents | Ask::ChangeConfig | Ask::Replay)
-        | (Caller::Member { .. }, Ask::Organizations) => false,
-        (Caller::Member { role, .. }, ask) => match (role, ask) {
+        (
+            Caller::Platform,
+            Ask::ReadConfig | Ask::ReadEvents | Ask::ChangeConfig | Ask::Replay | Ask::Identity,
+        )
+        | (Caller::Member { .. } | Caller::Federated { .. }, Ask::Organizations) => false,
+        (Caller::Member { role, .. } | Caller::Federated { role, .. }, ask) => match (role, ask) {
             (Role::Admin, _)
-            | (Role::Viewer, Ask::ReadConfig | Ask::ReadEvents | Ask::ReadTokens) => true,
+            | (Role::Viewer, Ask::ReadConfig | Ask::ReadEvents | Ask::ReadTokens)
+            | (_, Ask::Identity) => true,
             (
                 Role::Viewer,
                 Ask::ChangeConfig | Ask::Replay | Ask::ChangeTokens | Ask::Organizations,
@@ -77,10 +90,7 @@ pub const fn permits(caller: Caller, ask: Ask) -> bool {
 
 /// The organization that the caller may ask this about: its own.
 pub fn own_organization(caller: Caller, ask: Ask) -> Result<OrgId, Refusal> {
-    match caller {
-        Caller::Member { org, .. } if permits(caller, ask) => Ok(org),
-        Caller::Member { .. } | Caller::Platform => Err(Refusal::Forbidden),
-    }
+    caller.org().filter(|_| permits(caller, ask)).ok_or(Refusal::Forbidden)
 }
 
 /// Whether the caller may ask this about the organization named in the path.
@@ -88,10 +98,7 @@ pub fn named_organization(caller: Caller, ask: Ask, named: OrgId) -> Result<(), 
     if !permits(caller, ask) {
         return Err(Refusal::Forbidden);
     }
-    match caller {
-        Caller::Member { org, .. } if org != named => Err(Refusal::NotFound),
-        Caller::Member { .. } | Caller::Platform => Ok(()),
-    }
+    if caller.org().is_none_or(|org| org == named) { Ok(()) } else { Err(Refusal::NotFound) }
 }
 
 #[cfg(test)]
@@ -109,15 +116,27 @@ mod tests {
     #[test]
     fn roles_and_what_they_may_do() {
         use Ask::{
-            ChangeConfig, ChangeTokens, Organizations, ReadConfig, ReadEvents, ReadTokens, Replay,
+            ChangeConfig, ChangeTokens, Identity, Organizations, ReadConfig, ReadEvents,
+            ReadTokens, Replay,
         };
-        let asks =
-            [ReadConfig, ReadEvents, ChangeConfig, Replay, ReadTokens, ChangeTokens, Organizations];
+        let asks = [
+            ReadConfig,
+            ReadEvents,
+            ChangeConfig,
+            Replay,
+            ReadTokens,
+            ChangeTokens,
+            Organizations,
+            Identity,
+        ];
+        let Caller::Member { org, .. } = member(Role::Viewer) else { panic!("a member") };
+        let viewer = [true, true, false, false, true, false, false, true];
         let table = [
-            (member(Role::Admin), [true, true, true, true, true, true, false]),
-            (member(Role::Viewer), [true, true, false, false, true, false, false]),
-            (member(Role::Producer), [false; 7]),
-            (Caller::Platform, [false, false, false, false, true, true, true]),
+            (member(Role::Admin), [true, true, true, true, true, true, false, true]),
+            (member(Role::Viewer), viewer),
+            (Caller::Federated { org, role: Role::Viewer }, viewer),
+            (member(Role::Producer), [false, false, false, false, false, false, false, true]),
+            (Caller::Platform, [false, false, false, false, true, true, true, false]),
         ];
         for (caller, expected) in table {
             for (ask, expected) in asks.into_iter().zip(expected) {

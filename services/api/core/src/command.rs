@@ -3,6 +3,7 @@
 use auditrelay_model::Timestamp;
 use auditrelay_model::config::{ConfigChange, ConfigEvent, OrgConfig};
 use auditrelay_model::id::{CommandId, DestinationId, PortalId, TokenId};
+use auditrelay_model::origin::Origin;
 use auditrelay_model::portal::Portal;
 use auditrelay_model::scope::Scope;
 use auditrelay_model::token::Token;
@@ -12,7 +13,7 @@ use crate::fault::{Fault, Wrong};
 use crate::portal::PortalPatch;
 use crate::webhook::WebhookPatch;
 use crate::webhook::inline::InlinePatch;
-use crate::{destination, organization, portal, token, webhook};
+use crate::{destination, organization, portal, summary, token, webhook};
 
 /// A request to change an organization's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Command {
     pub at: Timestamp,
     /// Who sent it.
     pub actor: String,
+    /// The request behind it.
+    pub origin: Option<Origin>,
     /// Its id, the same however often it is decided.
     pub id: CommandId,
     /// What is to be done.
@@ -99,8 +102,10 @@ pub fn decide(config: &OrgConfig, command: &Command) -> Result<Vec<ConfigEvent>,
     if changes.is_empty() {
         return Ok(Vec::new());
     }
-    let Command { at, actor, id, .. } = command;
-    Ok(vec![ConfigEvent { at: *at, actor: actor.clone(), command: *id, changes }])
+    let Command { at, actor, origin, id, .. } = command;
+    let summary = summary::of(config, &changes);
+    let (actor, origin) = (actor.clone(), origin.clone());
+    Ok(vec![ConfigEvent { at: *at, actor, command: *id, changes, origin, summary }])
 }
 
 fn changes(config: &OrgConfig, command: &Command) -> Decided {
@@ -156,7 +161,7 @@ pub(crate) mod fixture {
         pub(crate) fn run(&mut self, action: Action) -> Result<usize, Denial> {
             let at = Timestamp::from_nanos(i64::try_from(self.events).unwrap() * 1_000_000_000);
             let id = CommandId::from_uuid(Uuid::from_u128(5));
-            let command = Command { at, actor: "platform".to_owned(), id, action };
+            let command = Command { at, actor: "platform".to_owned(), origin: None, id, action };
             let events = decide(&self.config, &command)?;
             self.events += 1;
             let mut count = 0;

@@ -5,7 +5,8 @@ use auditrelay_model::id::OrgId;
 use serde::Serialize;
 
 use crate::body::{Reader, Unknown};
-use crate::fault::Fault;
+use crate::command::Denial;
+use crate::fault::{Fault, Wrong};
 
 /// Reads the body that makes an organization: its name.
 pub fn parse(body: &[u8]) -> Result<String, Vec<Fault>> {
@@ -22,6 +23,18 @@ pub(crate) fn create(config: &OrgConfig, name: &str) -> Vec<ConfigChange> {
         return Vec::new();
     }
     vec![ConfigChange::OrganizationCreated { name: name.to_owned() }]
+}
+
+/// Whether another organization has the name.
+pub fn check_name<'a>(
+    name: &str,
+    mut others: impl Iterator<Item = &'a OrgConfig>,
+) -> Result<(), Denial> {
+    if others.any(|other| other.name.as_deref() == Some(name)) {
+        let taken = Wrong::Invalid("is already the name of another organization");
+        return Err(Denial::fault("name", taken));
+    }
+    Ok(())
 }
 
 /// An organization on the wire.

@@ -83,12 +83,14 @@ pub fn check_webhook(config: &OrgConfig, scope: Scope) -> Result<(), Denial> {
     let webhook = config.webhooks.get(&scope).filter(|webhook| webhook.destination.is_some());
     match webhook {
         None => {
-            let missing = Wrong::Missing("the webhook has no destination");
+            let missing =
+                Wrong::Missing("bind the webhook to a destination and enable it, then replay");
             Err(Denial::fault("audit_log_destination_id", missing))
         }
-        Some(webhook) if !webhook.enabled => {
-            Err(Denial::fault("webhook.enabled", Wrong::Missing("webhook is disabled")))
-        }
+        Some(webhook) if !webhook.enabled => Err(Denial::fault(
+            "webhook.enabled",
+            Wrong::Missing("webhook is disabled; enable it, then replay"),
+        )),
         Some(_) => Ok(()),
     }
 }

@@ -1,5 +1,7 @@
 //! API tokens: `art_` and 43 characters for 32 random bytes, stored only as their SHA-256.
 
+use std::time::Duration;
+
 use auditrelay_model::Timestamp;
 use auditrelay_model::config::{ConfigChange, OrgConfig};
 use auditrelay_model::id::TokenId;
@@ -14,11 +16,14 @@ use subtle::ConstantTimeEq;
 use crate::body::{Given, Reader, Unknown};
 use crate::command::{Decided, Denial, check_room};
 use crate::fault::{Fault, Wrong};
+use crate::text;
 
 /// Characters of a token that are kept to recognise it.
 const PREFIX_LENGTH: usize = 12;
 /// No longer credential is even looked at.
-const TEXT_LENGTH_MAX: usize = 1024;
+const TEXT_LENGTH_MAX: usize = 8192;
+/// A token that shall end has to end within somebody's memory.
+const LIFE_MAX: Duration = Duration::from_hours(24 * 3_653);
 const ROLES: &[&str] = &["admin", "viewer", "producer"];
 
 /// SHA-256 of a whole token.
@@ -58,7 +63,7 @@ impl Draft {
             id,
             name: self.name,
             sha256: digest(text.expose()),
-            prefix: text.expose().chars().take(PREFIX_LENGTH).collect(),
+            prefix: prefix(text.expose()),
             role: self.role,
             expires_at: self.expires_at,
         };
@@ -69,6 +74,9 @@ impl Draft {
 fn expiry(reader: &mut Reader, now: Timestamp) -> Option<Timestamp> {
     let text = reader.text("expires_at").value()?;
     match Timestamp::parse_rfc3339(&text) {
+        Ok(at) if at > now + LIFE_MAX => {
+            reader.fault("expires_at", Wrong::Invalid("must be within ten years"));
+        }
         Ok(at) if at > now => return Some(at),
         Ok(_) => reader.fault("expires_at", Wrong::Invalid("must be in the future")),
         Err(_) => reader.fault("expires_at", Wrong::DateTime),
@@ -87,6 +95,11 @@ pub fn bearer(header: &str) -> Option<&str> {
 /// What a token is known by.
 pub fn digest(text: &str) -> TokenDigest {
     Sha256::digest(text.as_bytes()).into()
+}
+
+/// What a token, or a text that resembles one, begins with.
+pub fn prefix(text: &str) -> String {
+    text::cut(text, PREFIX_LENGTH)
 }
 
 /// Compares a credential with the platform's, in constant time.
@@ -179,6 +192,9 @@ mod tests {
             Fault::body("scope", Wrong::Unknown),
         ];
         assert_eq!(faults, Err(expected.to_vec()));
+        let far = draft(r#"{"name":"a","role":"admin","expires_at":"1980-01-05T00:00:00Z"}"#);
+        let bound = Wrong::Invalid("must be within ten years");
+        assert_eq!(far, Err(vec![Fault::body("expires_at", bound)]));
         let faults = draft(r#"{"name":"a","expires_at":"tomorrow"}"#).unwrap_err();
         assert_eq!(faults[0], Fault::body("role", Wrong::Required));
         assert_eq!(faults[1], Fault::body("expires_at", Wrong::DateTime));
@@ -191,13 +207,13 @@ mod tests {
         for header in ["", "Bearer", "Bearer ", "Basic abc", "art_x"] {
             assert_eq!(bearer(header), None, "{header}");
         }
-        assert_eq!(bearer(&format!("Bearer {}", "x".repeat(1025))), None);
+        assert_eq!(bearer(&format!("Bearer {}", "x".repeat(8193))), None);
     }
 
     #[test]
     fn tokens_end_when_they_say_or_when_revoked() {
         let mut org = Org::new();
-        let draft = draft(r#"{"name":"a","role":"admin","expires_at":"2026-01-01T00:00:00Z"}"#);
+        let draft = draft(r#"{"name":"a","role":"admin","expires_at":"1976-01-01T00:00:00Z"}"#);
         let (_, token) = draft.unwrap().issue(TokenId::from_uuid(Uuid::from_u128(1)), &[1; 32]);
         let end = token.expires_at.unwrap();
         assert!(!is_valid(&token, end));

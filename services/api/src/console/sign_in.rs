@@ -3,7 +3,6 @@
 use askama::Template;
 use auditrelay_api_core::authz::{Ask, Caller, permits};
 use auditrelay_api_core::query::Query;
-use auditrelay_api_core::token;
 use auditrelay_model::id::{OrgId, TokenId};
 use axum::Extension;
 use axum::extract::State;
@@ -15,9 +14,9 @@ use super::form::{Errors, Form};
 use super::gate::{self, Ended, Held};
 use super::page;
 use super::session::Session;
-use super::visit::Answer;
+use super::visit::{Answer, Whence};
 use crate::api::Api;
-use crate::auth::find;
+use crate::auth::identify;
 
 /// Longer is no token of ours.
 const TOKEN_LENGTH_MAX: usize = 1024;
@@ -76,17 +75,23 @@ pub(super) async fn show(
     Ok(response)
 }
 
-pub(super) async fn enter(State(api): State<Api>, headers: HeaderMap, form: Form) -> Answer {
+pub(super) async fn enter(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Whence(origin): Whence,
+    form: Form,
+) -> Answer {
     let text = form.text("token").trim().to_owned();
     let fits = !text.is_empty() && text.len() <= TOKEN_LENGTH_MAX;
-    let caller = if fits { find(&api, &token::digest(&text)).await? } else { None };
+    let signed = if fits { identify(&api, &text, origin).await? } else { None };
+    let caller = signed.map(|signed| signed.caller);
     let (status, error) = match caller {
         Some(Caller::Member { org, token, .. })
             if caller.is_some_and(|caller| permits(caller, Ask::ReadConfig)) =>
         {
             return welcome(&api, &headers, &form, org, token);
         }
-        Some(Caller::Member { .. }) => (
+        Some(Caller::Member { .. } | Caller::Federated { .. }) => (
             StatusCode::FORBIDDEN,
             "This token may only send audit events. Sign in with an admin or viewer token.",
         ),

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use auditrelay_api_core::authz::{Ask, Caller, permits};
 use auditrelay_api_core::token;
+use auditrelay_model::access::Principal;
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::id::{OrgId, TokenId};
+use auditrelay_model::origin::Origin;
 use auditrelay_model::token::Token;
+use auditrelay_runtime::http::origin;
 use auditrelay_runtime::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
@@ -94,6 +97,17 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// Where a request comes from.
+pub(super) struct Whence(pub(super) Origin);
+
+impl FromRequestParts<Api> for Whence {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
+        Ok(Self(origin(parts, &api.config.proxies)))
+    }
+}
+
 /// Every page's answer.
 pub(super) type Answer = Result<Response, Refusal>;
 
@@ -109,7 +123,10 @@ impl FromRequestParts<Api> for Visit {
         let held = config.tokens.get(&id).filter(|token| token::is_valid(token, api.now()));
         let Some(held) = held.cloned() else { return Err(signed_out(parts, true)) };
         let caller = Caller::Member { org, token: id, role: held.role };
-        let signed = Signed { api: api.clone(), caller };
+        let name = held.name.clone();
+        let origin = Origin { principal_name: name, ..origin(parts, &api.config.proxies) };
+        let principal = Some(Principal::Token(id));
+        let signed = Signed { api: api.clone(), caller, principal, origin };
         signed.own(Ask::ReadConfig)?;
         let notice = page::notice(parts.uri.query());
         Ok(Self { signed, org, config, session, token: id, held, notice })

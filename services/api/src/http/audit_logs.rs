@@ -12,8 +12,7 @@ use auditrelay_model::id::PortalId;
 use auditrelay_model::record::Position;
 use auditrelay_runtime::problem::Problem;
 use axum::response::Response;
-use http::header::ACCEPT;
-use http::{HeaderMap, StatusCode, Uri};
+use http::Uri;
 use serde_json::json;
 
 use super::request::{Id, organization_scope, portal_scope};
@@ -30,25 +29,17 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// A page that is not gathered by then is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) async fn get(signed: Signed, headers: HeaderMap, uri: Uri) -> Answer {
+pub(super) async fn get(signed: Signed, uri: Uri) -> Answer {
     let (scope, _) = organization_scope(&signed, Ask::ReadEvents)?;
-    show(&signed.api, scope, &headers, &uri).await
+    show(&signed.api, scope, &uri).await
 }
 
-pub(super) async fn get_of_portal(
-    signed: Signed,
-    Id(portal): Id<PortalId>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Answer {
+pub(super) async fn get_of_portal(signed: Signed, Id(portal): Id<PortalId>, uri: Uri) -> Answer {
     let (scope, _) = portal_scope(&signed, Ask::ReadEvents, portal).await?;
-    show(&signed.api, scope, &headers, &uri).await
+    show(&signed.api, scope, &uri).await
 }
 
-async fn show(api: &Api, scope: Scope, headers: &HeaderMap, uri: &Uri) -> Answer {
-    if !takes_json(headers) {
-        return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "Not Acceptable", "Not acceptable"));
-    }
+async fn show(api: &Api, scope: Scope, uri: &Uri) -> Answer {
     let wish = Wish::parse(uri.query(), scope, api.now(), &api.config.cursor_key);
     let wish = wish.map_err(|faults| problems::invalid(&faults))?;
     let page = gather(api, scope, wish.at, pull::page(&api.streams, scope, wish.clone())).await?;
@@ -105,20 +96,4 @@ async fn written(api: &Api, scope: Scope, wish: Wish, uri: &Uri, page: Page) -> 
         Some(ok(&json!({ "data": data, "meta": meta })))
     });
     writing.await.ok().flatten().ok_or_else(Problem::internal)
-}
-
-/// Whether the answer's only form is among those that the client takes.
-fn takes_json(headers: &HeaderMap) -> bool {
-    let mut kinds = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
-        .peekable();
-    kinds.peek().is_none()
-        || kinds.any(|kind| {
-            matches!(kind.as_str(), "*/*" | "application/*" | "application/json" | "")
-                || kind.ends_with("+json")
-        })
 }

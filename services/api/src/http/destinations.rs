@@ -66,7 +66,7 @@ pub(crate) async fn make(
     let id = DestinationId::from_uuid(ids::uuid_v7());
     let authorization = signed.api.seal(draft.authorization().expose(), id)?;
     let action = Action::CreateDestination(draft.sealed(id, authorization));
-    Ok((signed.api.execute(org, signed.actor(), action).await?, id))
+    Ok((signed.api.execute(org, signed, action).await?, id))
 }
 
 pub(super) async fn get(signed: Signed, Id(id): Id<DestinationId>) -> Answer {
@@ -94,7 +94,7 @@ pub(crate) async fn change(
     let secret = draft.authorization().map(|secret| signed.api.seal(secret.expose(), id));
     let patch = draft.sealed(secret.transpose()?, signed.api.config.new_host_needs_authorization);
     let action = Action::UpdateDestination(id, patch);
-    signed.api.execute(org, signed.actor(), action).await
+    signed.api.execute(org, signed, action).await
 }
 
 pub(super) async fn delete(signed: Signed, Id(id): Id<DestinationId>) -> Answer {
@@ -105,7 +105,7 @@ pub(super) async fn delete(signed: Signed, Id(id): Id<DestinationId>) -> Answer 
 /// Deletes a destination that nobody uses.
 pub(crate) async fn remove(signed: &Signed, id: DestinationId) -> Result<(), Problem> {
     let org = signed.own(Ask::ChangeConfig)?;
-    signed.api.execute(org, signed.actor(), Action::DeleteDestination(id)).await.map(drop)
+    signed.api.execute(org, signed, Action::DeleteDestination(id)).await.map(drop)
 }
 
 fn view(config: &OrgConfig, id: DestinationId) -> Result<View, Problem> {

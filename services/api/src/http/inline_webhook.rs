@@ -25,6 +25,6 @@ pub(super) async fn patch(signed: Signed, request: Request) -> Answer {
     let secret = draft.authorization().map(|secret| api.seal(secret.expose(), id)).transpose()?;
     let patch = draft.sealed(secret, api.seal("", id)?, api.config.new_host_needs_authorization);
     let action = Action::PatchInlineWebhook(scope, patch);
-    let config = api.execute(org, signed.actor(), action).await?;
+    let config = api.execute(org, &signed, action).await?;
     Ok(ok(&View::of(&config, scope)))
 }

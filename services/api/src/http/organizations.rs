@@ -1,7 +1,6 @@
 //! `/v1/organizations`: for the operator of the deployment.
 
-use auditrelay_api_core::Action;
-use auditrelay_api_core::authz::{Ask, permits};
+use auditrelay_api_core::authz::{Ask, Refusal, permits};
 use auditrelay_api_core::organization::{View, parse};
 use auditrelay_model::id::OrgId;
 use auditrelay_runtime::ids;
@@ -31,12 +30,15 @@ pub(super) async fn create(signed: Signed, request: Request) -> Answer {
     let body = request::json(request).await?;
     let name = parse(&body).map_err(|faults| problems::invalid(&faults))?;
     let org = OrgId::from_uuid(ids::uuid_v7());
-    let action = Action::CreateOrganization { name };
-    let config = signed.api.execute(org, signed.actor(), action).await?;
+    let config = signed.api.begin(org, &signed, name).await?;
     let view = View::of(org, &config).ok_or_else(Problem::internal)?;
     Ok(json(StatusCode::CREATED, &view))
 }
 
 fn check(signed: &Signed) -> Result<(), Problem> {
-    if permits(signed.caller, Ask::Organizations) { Ok(()) } else { Err(Problem::forbidden()) }
+    if permits(signed.caller, Ask::Organizations) {
+        Ok(())
+    } else {
+        Err(signed.refuse(Refusal::Forbidden))
+    }
 }

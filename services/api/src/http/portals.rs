@@ -57,7 +57,7 @@ pub(crate) async fn make(
     let draft = Draft::parse(body).map_err(|faults| problems::invalid(&faults))?;
     let id = PortalId::from_uuid(ids::uuid_v7());
     let action = Action::CreatePortal(draft.portal(id));
-    Ok((signed.api.execute(org, signed.actor(), action).await?, id))
+    Ok((signed.api.execute(org, signed, action).await?, id))
 }
 
 pub(super) async fn get(signed: Signed, Id(id): Id<PortalId>) -> Answer {
@@ -71,14 +71,14 @@ pub(super) async fn patch(signed: Signed, Id(id): Id<PortalId>, request: Request
     let body = request::json(request).await?;
     let patch = PortalPatch::parse(&body).map_err(|faults| problems::invalid(&faults))?;
     let action = Action::UpdatePortal(id, patch);
-    let config = signed.api.execute(org, signed.actor(), action).await?;
+    let config = signed.api.execute(org, &signed, action).await?;
     Ok(ok(&view(&config, id)?))
 }
 
 /// With or without `force`: its webhook and what hangs on it go with it.
 pub(super) async fn delete(signed: Signed, Id(id): Id<PortalId>) -> Answer {
     let org = signed.own(Ask::ChangeConfig)?;
-    signed.api.execute(org, signed.actor(), Action::DeletePortal(id)).await?;
+    signed.api.execute(org, &signed, Action::DeletePortal(id)).await?;
     Ok(no_content())
 }
 

@@ -149,9 +149,15 @@ async fn ask(
     timeout: Duration,
 ) -> Result<ReplayReply, Problem> {
     let name = action.name();
-    let (api, actor) = (&signed.api, signed.actor());
-    let command =
-        ReplayCommand { scope, job, actor, traceparent: telemetry::traceparent(), action };
+    let api = &signed.api;
+    let command = ReplayCommand {
+        scope,
+        job,
+        actor: signed.actor(),
+        traceparent: telemetry::traceparent(),
+        origin: Some(signed.origin.clone()),
+        action,
+    };
     let reply = api.streams.ask(&command, timeout).await;
     reply.map_err(|error| {
         api.telemetry.commanded(name, "unanswered");

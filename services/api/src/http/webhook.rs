@@ -74,11 +74,11 @@ pub(crate) async fn change(
     signed.of(Ask::ChangeConfig, scope.org())?;
     let patch = WebhookPatch::parse(body).map_err(|faults| problems::invalid(&faults))?;
     let action = Action::PatchWebhook(scope, patch);
-    signed.api.execute(scope.org(), signed.actor(), action).await
+    signed.api.execute(scope.org(), signed, action).await
 }
 
 async fn remove(signed: &Signed, scope: Scope) -> Answer {
     let action = Action::RemoveWebhook(scope);
-    signed.api.execute(scope.org(), signed.actor(), action).await?;
+    signed.api.execute(scope.org(), signed, action).await?;
     Ok(no_content())
 }

@@ -36,6 +36,9 @@ async fn organizations_are_the_operators() {
     let listed = api.get("/v1/organizations").await.expect(200);
     let expected = json!([{"id": one, "name": "One"}, {"id": other, "name": "Other"}]);
     assert_eq!(listed["data"], expected);
+    let again = api.post("/v1/organizations", &json!({"name": "One"})).await;
+    let taken = "is already the name of another organization";
+    assert_eq!(again.faults(), [("name".to_owned(), taken.to_owned())]);
     let wrong = api.post("/v1/organizations", &json!({"name": "", "plan": "gold"})).await;
     let fields: Vec<String> = wrong.faults().into_iter().map(|(field, _)| field).collect();
     assert_eq!(fields, ["name", "plan"]);

@@ -91,6 +91,7 @@ impl Scheduler {
                 scope,
                 job,
                 actor: actor.clone(),
+                origin: None,
                 fact,
             })
             .collect();

@@ -59,6 +59,28 @@ async fn racing_writers_never_mix_and_names_stay_unique() {
 }
 
 #[tokio::test]
+async fn one_of_many_gets_an_organizations_name_while_others_change_theirs() {
+    let world = World::new().await;
+    let (one, other) = (world.api().await, world.api().await);
+    let org = one.organization("Busy").await;
+    let busy = one.with_token(&one.token(&org, "admin").await);
+    let body = json!({"name": "Wanted"});
+    let racing = (0..5).map(|number| {
+        let (api, busy, body) = ([&one, &other][number % 2].clone(), busy.clone(), body.clone());
+        tokio::spawn(async move {
+            busy.destination(&format!("d{number}")).await;
+            api.post("/v1/organizations", &body).await.status
+        })
+    });
+    let mut statuses = Vec::new();
+    for racing in racing.collect::<Vec<_>>() {
+        statuses.push(racing.await.unwrap());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 400, 400, 400, 400]);
+}
+
+#[tokio::test]
 async fn without_a_broker_the_answer_is_to_come_back() {
     let (mut world, api) = World::admin().await;
     api.get("/v3/audit-log-destinations").await.expect(200);

@@ -6,7 +6,7 @@
 //! event or into [`rejection::Rejection`]s (schema and meaning), [`recent`] knows what was stored
 //! a moment ago (duplicates), [`record`] packs waiting requests into records (the group commit),
 //! [`bundle`] spreads one over several, [`chain`] gives a record its number behind the scope's last one. Beside them, [`quota`] says who
-//! sends too much.
+//! sends too much, and [`trail`] makes events of what happens to an organization itself.
 
 pub mod admit;
 pub mod bundle;
@@ -18,3 +18,4 @@ pub mod recent;
 pub mod record;
 pub mod rejection;
 pub mod request;
+pub mod trail;

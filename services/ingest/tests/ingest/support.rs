@@ -75,6 +75,8 @@ impl World {
             actor: "test".to_owned(),
             command: CommandId::from_uuid(uuid_v7()),
             changes: vec![change],
+            origin: None,
+            summary: String::new(),
         };
         self.config.execute(&self.org, |_| Ok::<_, ()>(vec![event.clone()])).await.unwrap();
     }
@@ -233,6 +235,8 @@ async fn launch(url: String, config: Config) -> Instance {
     let config = Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         publish_deadline: Duration::from_secs(3),
+        // What is counted here is what was sent.
+        trail: false,
         ..config
     };
     let context = Context::new("test".to_owned());

@@ -6,6 +6,7 @@ use crate::Timestamp;
 use crate::aggregate::Corrupt;
 use crate::destination::Destination;
 use crate::id::{CommandId, DestinationId, PortalId, TokenId};
+use crate::origin::Origin;
 use crate::portal::Portal;
 use crate::scope::Scope;
 use crate::token::Token;
@@ -25,7 +26,14 @@ pub struct OrgConfig {
     pub webhooks: BTreeMap<Scope, Webhook>,
     /// Who may call.
     pub tokens: BTreeMap<TokenId, Token>,
+    /// Who may not call any more, the newest [`REVOKED_MAX`]: who still tries is recognised.
+    pub revoked: BTreeMap<TokenId, Token>,
+    /// When the organization began.
+    pub created_at: Option<Timestamp>,
 }
+
+/// Revoked tokens that are remembered.
+pub const REVOKED_MAX: usize = 1_000;
 
 /// The facts of one command, stored together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +46,10 @@ pub struct ConfigEvent {
     pub command: CommandId,
     /// What changed.
     pub changes: Vec<ConfigChange>,
+    /// The request behind it; none in facts that are older than this.
+    pub origin: Option<Origin>,
+    /// What changed, old and new, for the organization's own log: a JSON object without secrets.
+    pub summary: String,
 }
 
 /// One change of an organization's configuration.
@@ -94,7 +106,9 @@ impl OrgConfig {
 
     fn apply(&mut self, change: &ConfigChange, at: Timestamp) -> Result<(), Corrupt> {
         match change {
-            ConfigChange::OrganizationCreated { name } => self.name = Some(name.clone()),
+            ConfigChange::OrganizationCreated { name } => {
+                (self.name, self.created_at) = (Some(name.clone()), Some(at));
+            }
             ConfigChange::DestinationCreated(destination)
             | ConfigChange::DestinationUpdated(destination) => {
                 self.destinations.insert(destination.id, destination.clone());
@@ -119,7 +133,11 @@ impl OrgConfig {
                 self.tokens.insert(token.id, token.clone());
             }
             ConfigChange::TokenRevoked(id) => {
-                self.tokens.remove(id).ok_or_else(|| unknown("token", id))?;
+                let token = self.tokens.remove(id).ok_or_else(|| unknown("token", id))?;
+                self.revoked.insert(*id, token);
+                if self.revoked.len() > REVOKED_MAX {
+                    self.revoked.pop_first();
+                }
             }
         }
         Ok(())
@@ -158,6 +176,8 @@ mod tests {
             actor: "test".to_owned(),
             command: CommandId::from_uuid(Uuid::nil()),
             changes: vec![ConfigChange::WebhookChanged { scope, destination, enabled }],
+            origin: None,
+            summary: String::new(),
         }
     }
 

@@ -5,6 +5,7 @@
 //! [`replay::Job`] (how it is recovered). State that several services read is folded here
 //! (`evolve`); the decisions that lead to it (`decide`) belong to the one service that owns it.
 
+pub mod access;
 pub mod address;
 pub mod aggregate;
 pub mod backoff;
@@ -14,6 +15,7 @@ pub mod delivery;
 pub mod destination;
 pub mod event;
 pub mod id;
+pub mod origin;
 pub mod portal;
 pub mod quarantine;
 pub mod reach;

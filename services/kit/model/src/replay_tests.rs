@@ -12,6 +12,7 @@ fn event(job: u128, fact: ReplayFact) -> ReplayEvent {
         scope: Scope::Organization(OrgId::from_uuid(Uuid::nil())),
         job: JobId::from_uuid(Uuid::from_u128(job)),
         actor: "test".to_owned(),
+        origin: None,
         fact,
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Outgoing {
     pub(crate) message_id: Option<String>,
     /// The subject's last sequence as we know it; 0 when it must be empty.
     pub(crate) expect_last: Option<u64>,
+    /// The whole stream's last sequence as we know it.
+    pub(crate) expect_end: Option<u64>,
     /// Deleted by the broker after this long.
     pub(crate) ttl: Option<Duration>,
 }
@@ -32,6 +34,9 @@ impl Streams {
         }
         if let Some(sequence) = message.expect_last {
             publish = publish.expected_last_subject_sequence(sequence);
+        }
+        if let Some(sequence) = message.expect_end {
+            publish = publish.expected_last_sequence(sequence);
         }
         if let Some(ttl) = message.ttl {
             publish = publish.ttl(ttl);

@@ -1,5 +1,6 @@
 //! Wire ↔ model: the only place where both are visible. One file per package.
 
+pub(crate) mod access;
 pub(crate) mod config;
 pub(crate) mod delivery;
 pub(crate) mod event;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use auditrelay_model::id::JobId;
+use auditrelay_model::origin::Origin;
 use auditrelay_model::quarantine::{QuarantineCommand, Released};
 use auditrelay_model::replay::{Tally, Terms};
 use auditrelay_model::test_delivery::{TestDelivery, TestReport};
@@ -23,6 +24,8 @@ pub struct ReplayCommand {
     pub actor: String,
     /// W3C Trace Context of the request behind it.
     pub traceparent: Option<String>,
+    /// The request behind it: the facts that come of it carry it.
+    pub origin: Option<Origin>,
     /// What to do.
     pub action: ReplayAction,
 }

@@ -236,17 +236,23 @@ impl Streams {
         matches!(self.context.client().connection_state(), async_nats::connection::State::Connected)
     }
 
+    /// The names of those streams that cannot be seen now.
+    pub async fn missing(&self, names: &[StreamName]) -> Vec<&'static str> {
+        let mut missing = Vec::new();
+        for name in names {
+            if !matches!(self.observe(*name).await, Ok(Some(_))) {
+                missing.push(name.as_str());
+            }
+        }
+        missing
+    }
+
     /// Waits until the streams exist, which is retention's work; says every few seconds what is
     /// missing. False when `stop` came first.
     pub async fn wait_for(&self, names: &[StreamName], stop: &CancellationToken) -> bool {
         let mut said = tokio::time::Instant::now() - WAIT_NOTICE;
         loop {
-            let mut missing = Vec::new();
-            for name in names {
-                if !matches!(self.observe(*name).await, Ok(Some(_))) {
-                    missing.push(name.as_str());
-                }
-            }
+            let missing = self.missing(names).await;
             if missing.is_empty() {
                 return true;
             }

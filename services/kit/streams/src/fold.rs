@@ -1,5 +1,6 @@
 //! What is folded from which stream.
 
+use auditrelay_model::access::AccessEvent;
 use auditrelay_model::config::{ConfigEvent, OrgConfig};
 use auditrelay_model::delivery::{DeliveryEvent, Lane, LaneState};
 use auditrelay_model::id::OrgId;
@@ -144,5 +145,37 @@ impl Fold for DeliveryFold {
 
     fn evolve(_state: LaneState, event: &DeliveryEvent) -> Result<LaneState, Corrupt> {
         Ok(event.state.clone())
+    }
+}
+
+/// What was noticed about the callers of every organization: facts alone, which add up to nothing.
+#[derive(Debug)]
+pub struct AccessFold;
+
+impl Fold for AccessFold {
+    type Key = OrgId;
+    type State = ();
+    type Event = AccessEvent;
+
+    const STREAM: StreamName = StreamName::Access;
+
+    fn subject(key: &OrgId) -> String {
+        format!("audit.access.*.{key}.>")
+    }
+
+    fn key(subject: &str) -> Option<OrgId> {
+        subject::org_of_access(subject)
+    }
+
+    fn decode(payload: &[u8]) -> Result<AccessEvent, ReadError> {
+        codec::access::decode(payload).map_err(unreadable)
+    }
+
+    fn encode(_key: &OrgId, event: &AccessEvent) -> Bytes {
+        codec::access::encode(event).into()
+    }
+
+    fn evolve((): (), _event: &AccessEvent) -> Result<(), Corrupt> {
+        Ok(())
     }
 }

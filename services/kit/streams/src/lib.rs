@@ -8,6 +8,7 @@
 //! Invariants: an append returns only when the broker has the message on disk; facts of one
 //! aggregate are appended with the sequence they were decided on; every call has a time limit.
 
+mod access;
 mod address;
 mod admin;
 mod append;
@@ -19,6 +20,7 @@ mod command;
 mod connect;
 mod delivery;
 mod error;
+mod facts;
 mod fold;
 mod follow;
 mod header;
@@ -34,6 +36,7 @@ mod stored;
 mod subject;
 mod topology;
 
+pub use access::AccessLog;
 pub use admin::{Observed, StreamState};
 pub use ask::{Command, Commands, Incoming, Wire};
 pub use bundle::{BUNDLE_RECORDS_MAX, Bundled, Link};
@@ -44,7 +47,8 @@ pub use connect::{
     connect_with, is_address,
 };
 pub use error::{AppendError, ReadError};
-pub use fold::{ConfigFold, DeliveryFold, Fold, ReplayFold};
+pub use facts::{FactReader, StoredFact};
+pub use fold::{AccessFold, ConfigFold, DeliveryFold, Fold, ReplayFold};
 pub use health::{Followed, Look};
 pub use lease::{LEASE_TTL, Lease};
 pub use pages::{Backwards, Fetched, Start};

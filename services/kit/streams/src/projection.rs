@@ -5,10 +5,11 @@
 //! subject's last sequence first and wait until the fold has it.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +21,12 @@ use crate::follow::Follower;
 
 /// How often a decision is made anew because somebody else appended meanwhile.
 const ATTEMPTS: usize = 8;
+/// How many may decide at the same time.
+const TURNS: usize = 64;
+/// How long somebody waits for a turn.
+const TURN_PATIENCE: Duration = Duration::from_secs(10);
+/// The same as [`ATTEMPTS`] where anybody's append counts.
+const ATTEMPTS_OVER_ALL: usize = 50;
 
 /// A folded stream; cheap to clone.
 pub struct Projection<F: Fold> {
@@ -67,6 +74,8 @@ pub enum ExecuteError<D> {
 
 pub(crate) struct Shared<F: Fold> {
     states: RwLock<HashMap<F::Key, Versioned<F::State>>>,
+    /// Who decides here on the same thing does so in turn: only other processes are raced with.
+    turns: Vec<Mutex<()>>,
     applied: watch::Sender<u64>,
     /// Somebody waited in vain for what is stored: the follower's replica may have stopped.
     behind: Notify,
@@ -116,6 +125,7 @@ impl<F: Fold> Projection<F> {
     pub fn start(streams: &Streams, stop: &CancellationToken, tasks: &TaskTracker) -> Self {
         let shared = Arc::new(Shared {
             states: RwLock::new(HashMap::new()),
+            turns: (0..TURNS).map(|_| Mutex::default()).collect(),
             applied: watch::Sender::new(0),
             behind: Notify::new(),
         });
@@ -186,6 +196,7 @@ impl<F: Fold> Projection<F> {
         key: &F::Key,
         decide: impl Fn(&F::State) -> Result<Vec<F::Event>, D>,
     ) -> Result<Executed<F::State>, ExecuteError<D>> {
+        let _turn = self.turn(key).await.map_err(|error| unavailable(&error))?;
         for _ in 0..ATTEMPTS {
             let seen = self.read(key).await.map_err(|error| unavailable(&error))?;
             let events = decide(&seen.state).map_err(ExecuteError::Denied)?;
@@ -199,6 +210,48 @@ impl<F: Fold> Projection<F> {
             }
         }
         Err(ExecuteError::Contended)
+    }
+
+    /// Like [`Self::execute`], but decided on everything that the stream holds: nobody may have
+    /// appended anywhere in it meanwhile. For what is rare and must be so across all keys.
+    pub async fn execute_over_all<D>(
+        &self,
+        key: &F::Key,
+        decide: impl Fn(&[(F::Key, Arc<F::State>)]) -> Result<F::Event, D>,
+    ) -> Result<Executed<F::State>, ExecuteError<D>> {
+        for _ in 0..ATTEMPTS_OVER_ALL {
+            let observed = self.streams.observe(F::STREAM).await;
+            let observed = observed.map_err(|error| unavailable(&error))?;
+            let end = observed.map_or(0, |observed| observed.state.last_sequence);
+            self.caught_up(REQUEST_TIMEOUT).await.map_err(|error| unavailable(&error))?;
+            let event = decide(&self.all()).map_err(ExecuteError::Denied)?;
+            let appended = self.streams.append(Outgoing {
+                subject: F::subject(key),
+                payload: F::encode(key, &event),
+                expect_end: Some(end),
+                ..Outgoing::default()
+            });
+            match appended.await {
+                Ok(sequence) => {
+                    self.wait_for_key(key, sequence).await.map_err(|error| unavailable(&error))?;
+                    return Ok(Executed { state: self.get(key).state, sequence });
+                }
+                Err(AppendError::Conflict) => {}
+                Err(error) => return Err(ExecuteError::Unavailable(error.to_string())),
+            }
+        }
+        Err(ExecuteError::Contended)
+    }
+
+    /// Waits for the others that decide here on the same thing; keys share turns.
+    async fn turn(&self, key: &F::Key) -> Result<Option<MutexGuard<'_, ()>>, ReadError> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let index = usize::try_from(hasher.finish()).unwrap_or_default() % TURNS;
+        let Some(turn) = self.shared.turns.get(index) else { return Ok(None) };
+        let taken = tokio::time::timeout(TURN_PATIENCE, turn.lock()).await;
+        let late = |_| ReadError::Unavailable("too many others wait".to_owned());
+        taken.map(Some).map_err(late)
     }
 
     async fn append_all(

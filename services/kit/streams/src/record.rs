@@ -114,7 +114,7 @@ impl Streams {
                 payload,
                 message_id: Some(id),
                 expect_last: Some(expect_last),
-                ttl: None,
+                ..Outgoing::default()
             })
             .await?;
         Ok(Appended { sequence, digest })

@@ -1,8 +1,9 @@
 //! Subjects: built and parsed here and nowhere else.
 
 use auditrelay_model::Scope;
+use auditrelay_model::access::{AccessFact, Principal};
 use auditrelay_model::delivery::Lane;
-use auditrelay_model::id::{JobId, OrgId};
+use auditrelay_model::id::{JobId, OrgId, TokenId};
 
 /// How many shard consumers live delivery has; each takes the groups that begin with its digit.
 pub const SHARDS: u8 = 8;
@@ -70,6 +71,36 @@ pub(crate) fn deliveries(scope: Scope) -> String {
     format!("audit.delivery.{}.{}.*", scope.org(), scope.token())
 }
 
+/// `audit.access.<service>.<org>.<principal>.<what>`.
+pub(crate) fn access(
+    service: &str,
+    org: OrgId,
+    principal: &Principal,
+    fact: &AccessFact,
+) -> String {
+    let principal = match principal {
+        Principal::Token(id) => id.to_string(),
+        Principal::Federated(_) => "oidc".to_owned(),
+    };
+    let what = match fact {
+        AccessFact::Used => USED,
+        AccessFact::Denied(_) => "denied",
+    };
+    format!("audit.access.{service}.{org}.{principal}.{what}")
+}
+
+/// Where every service says that a token is used.
+pub(crate) fn uses(service: &str, org: OrgId, token: TokenId) -> String {
+    format!("audit.access.{service}.{org}.{token}.{USED}")
+}
+
+const USED: &str = "used";
+
+/// The organization of an ACCESS subject.
+pub(crate) fn org_of_access(subject: &str) -> Option<OrgId> {
+    subject.split('.').nth(3)?.parse().ok()
+}
+
 /// `audit.retention.<what>`.
 pub(crate) fn retention(what: &str) -> String {
     format!("audit.retention.{what}")
@@ -127,6 +158,9 @@ mod tests {
         let scope = Scope::Organization(org);
         assert!(is_lane(&delivery(scope, job)) && is_lane(&delivery(scope, Lane::Live)));
         assert!(!is_lane(&parked(scope)) && !is_lane(&released(scope)));
+        let token = TokenId::from_uuid(Uuid::from_u128(4));
+        let used = access("api", org, &Principal::Token(token), &AccessFact::Used);
+        assert_eq!((org_of_access(&used), &used), (Some(org), &uses("api", org, token)));
         assert_eq!(scope_at_end("audit.events.0.0.x.org"), None);
         assert_eq!(lane_at_end("live"), None);
     }

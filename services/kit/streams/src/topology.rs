@@ -11,6 +11,8 @@ pub enum StreamName {
     Replay,
     /// Facts of delivery; written by the webhook-sender.
     Delivery,
+    /// Uses of tokens and denied calls; below each service's name written by that service.
+    Access,
     /// Facts about the streams; written by retention.
     Retention,
     /// Who holds a shard or a job; written by the webhook-sender.
@@ -19,8 +21,15 @@ pub enum StreamName {
 
 impl StreamName {
     /// Every stream.
-    pub const ALL: [Self; 6] =
-        [Self::Events, Self::Config, Self::Replay, Self::Delivery, Self::Retention, Self::Leases];
+    pub const ALL: [Self; 7] = [
+        Self::Events,
+        Self::Config,
+        Self::Replay,
+        Self::Delivery,
+        Self::Access,
+        Self::Retention,
+        Self::Leases,
+    ];
 
     /// The name on the broker.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +38,7 @@ impl StreamName {
             Self::Config => "CONFIG",
             Self::Replay => "REPLAY",
             Self::Delivery => "DELIVERY",
+            Self::Access => "ACCESS",
             Self::Retention => "RETENTION",
             Self::Leases => "LEASES",
         }
@@ -41,6 +51,7 @@ impl StreamName {
             Self::Config => "audit.config.>",
             Self::Replay => "audit.replay.>",
             Self::Delivery => "audit.delivery.>",
+            Self::Access => "audit.access.>",
             Self::Retention => "audit.retention.>",
             Self::Leases => "audit.lease.>",
         }

@@ -58,6 +58,7 @@ fn apply(state: Jobs, decided: &[Decided]) -> Jobs {
             scope: Scope::Organization(OrgId::from_uuid(Uuid::nil())),
             job: decided.job,
             actor: "test".to_owned(),
+            origin: None,
             fact: decided.fact.clone(),
         };
         evolve(state, &event).expect("decided facts stay in the machine")

@@ -133,6 +133,8 @@ impl World {
             actor: "test".to_owned(),
             command: CommandId::from_uuid(uuid_v7()),
             changes,
+            origin: None,
+            summary: String::new(),
         };
         let decide = |_: &_| Ok::<_, ()>(vec![event.clone()]);
         self.config.execute(&self.scope.org(), decide).await.unwrap();
@@ -168,8 +170,14 @@ impl World {
     }
 
     pub(crate) fn command(&self, job: JobId, action: ReplayAction) -> ReplayCommand {
-        let traceparent = None;
-        ReplayCommand { scope: self.scope, job, actor: "admin".to_owned(), traceparent, action }
+        ReplayCommand {
+            scope: self.scope,
+            job,
+            actor: "admin".to_owned(),
+            traceparent: None,
+            origin: None,
+            action,
+        }
     }
 
     /// Configures a job over the last hour and returns its id.

@@ -40,7 +40,7 @@ fn streams_that_are_as_wanted_are_left_alone() {
 fn missing_streams_are_created() {
     let plan = plan(&[], &policy());
     let names: Vec<_> = plan.create.iter().map(|spec| spec.name.as_str()).collect();
-    assert_eq!(names, ["EVENTS", "CONFIG", "REPLAY", "DELIVERY", "RETENTION", "LEASES"]);
+    assert_eq!(names, ["EVENTS", "CONFIG", "REPLAY", "DELIVERY", "ACCESS", "RETENTION", "LEASES"]);
     assert!(plan.update.is_empty() && plan.refuse.is_empty());
 }
 
@@ -133,7 +133,7 @@ fn permissions_once_given_away_are_refused_not_ignored() {
 #[test]
 fn copies_are_added_and_never_given_up() {
     let three = Policy::new(Choice { events_max_bytes: Some(1_000), replicas: 3 });
-    assert_eq!(plan(&as_wanted(), &three).update.len(), 6);
+    assert_eq!(plan(&as_wanted(), &three).update.len(), 7);
     let more = plan_after("EVENTS", |events| events.spec.replicas = 3);
     assert!(more.update.is_empty());
     assert!(more.refuse[0].reason.starts_with("replicas is 3 instead of 1"));

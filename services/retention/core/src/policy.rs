@@ -16,6 +16,9 @@ pub fn kept() -> Duration {
 
 const DAY: Duration = Duration::from_hours(24);
 
+/// When a token was used last is known for a year and a month.
+const ACCESS_KEPT: Duration = Duration::from_hours(24 * 400);
+
 /// How long the broker remembers a message id: longer than any retry of an append.
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 
@@ -72,6 +75,11 @@ impl Policy {
                 max_age: kept(),
                 compressed: true,
                 ..base("DELIVERY", "audit.delivery.>")
+            },
+            StreamSpec {
+                max_age: ACCESS_KEPT,
+                max_messages_per_subject: 64,
+                ..base("ACCESS", "audit.access.>")
             },
             StreamSpec { max_age: 30 * DAY, ..base("RETENTION", "audit.retention.>") },
         ];

@@ -91,6 +91,8 @@ impl World {
             actor: "test".to_owned(),
             command: CommandId::from_uuid(uuid_v7()),
             changes,
+            origin: None,
+            summary: String::new(),
         };
         let decide = |_: &_| Ok::<_, ()>(vec![event.clone()]);
         self.configured.execute(&self.scope.org(), decide).await.unwrap();
@@ -213,7 +215,7 @@ impl World {
         ];
         let facts = facts.map(|fact| {
             let actor = "test".to_owned();
-            ReplayEvent { at: now, scope: self.scope, job, actor, fact }
+            ReplayEvent { at: now, scope: self.scope, job, actor, origin: None, fact }
         });
         let decide = |_: &_| Ok::<_, ()>(facts.to_vec());
         self.jobs.execute(&self.scope, decide).await.unwrap();

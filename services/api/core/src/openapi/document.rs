@@ -13,7 +13,6 @@ pub(super) const PROBLEMS: &[(u16, &str)] = &[
     (401, "No token, or one that does not count."),
     (403, "The token's role does not allow this."),
     (404, "There is no such thing, or it is somebody else's."),
-    (406, "The answer has no form that the request takes."),
     (408, "The body did not come in time."),
     (409, "It cannot be done in the present state."),
     (413, "The body is larger than 64 KiB."),

@@ -78,7 +78,7 @@ pub fn operations() -> Vec<Operation> {
 
 fn pull() -> Vec<Operation> {
     let page = |path: &str| {
-        get(path, LOGS).query(PULL).answers(200, "AuditLogPage").notes(PULL_NOTE).fails(&[406, 429])
+        get(path, LOGS).query(PULL).answers(200, "AuditLogPage").notes(PULL_NOTE).fails(&[429])
     };
     vec![
         page("/v3/audit-logs").says("The organization's events"),
@@ -352,6 +352,8 @@ fn operator() -> Vec<Operation> {
 
 fn about() -> Vec<Operation> {
     vec![
+        get("/v3/organizations/me", ABOUT).says("My organization").answers(200, "MyOrganization"),
+        get("/v3/users/me", ABOUT).says("Who I am").answers(200, "Me"),
         get("/openapi.json", ABOUT).says("This description").answers(200, "Empty").open(),
         get("/docs", ABOUT).says("This description as a page").answers(200, "Html").open(),
     ]

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Failure, Plan, Progress, Terms};
 use crate::Timestamp;
 use crate::id::JobId;
+use crate::origin::Origin;
 use crate::scope::Scope;
 use crate::window::Window;
 
@@ -19,6 +20,8 @@ pub struct ReplayEvent {
     pub job: JobId,
     /// Who caused it: a token's id, or the name of a service.
     pub actor: String,
+    /// The request behind it, where somebody asked for it.
+    pub origin: Option<Origin>,
     /// What happened.
     pub fact: ReplayFact,
 }

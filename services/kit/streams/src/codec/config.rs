@@ -23,6 +23,8 @@ pub(crate) fn encode(org: OrgId, event: &ConfigEvent) -> Vec<u8> {
         actor: event.actor.clone(),
         command_id: event.command.to_string(),
         changes: changes.collect(),
+        origin: event.origin.as_ref().map(types::origin),
+        summary_json: event.summary.clone(),
     }
     .encode_to_vec()
 }
@@ -39,6 +41,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<ConfigEvent, DecodeError> {
         actor: event.actor,
         command: parse(&event.command_id, "command_id")?,
         changes: changes.collect::<Result<_, _>>()?,
+        origin: event.origin.map(types::read_origin),
+        summary: event.summary_json,
     })
 }
 

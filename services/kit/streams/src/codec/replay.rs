@@ -22,6 +22,7 @@ pub(crate) fn encode(event: &ReplayEvent) -> Vec<u8> {
         scope: Some(types::scope(event.scope)),
         job_id: event.job.to_string(),
         actor: event.actor.clone(),
+        origin: event.origin.as_ref().map(types::origin),
         fact: Some(fact_to_wire(&event.fact)),
     }
     .encode_to_vec()
@@ -35,6 +36,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<ReplayEvent, DecodeError> {
         scope: types::read_scope(event.scope)?,
         job: parse(&event.job_id, "job_id")?,
         actor: event.actor,
+        origin: event.origin.map(types::read_origin),
         fact: fact_from_wire(required(event.fact, "fact")?)?,
     })
 }

@@ -1,5 +1,6 @@
 //! Words that several packages use.
 
+use auditrelay_model::origin::Origin;
 use auditrelay_model::{Scope, Timestamp, Window};
 use auditrelay_proto::types::v1 as wire;
 
@@ -28,4 +29,26 @@ pub(super) fn window(window: Window) -> wire::Window {
 pub(super) fn read_window(window: Option<wire::Window>) -> Result<Window, DecodeError> {
     let window = required(window, "window")?;
     Ok(Window::stored(Timestamp::from_nanos(window.start_ns), Timestamp::from_nanos(window.end_ns)))
+}
+
+pub(super) fn origin(origin: &Origin) -> wire::Origin {
+    wire::Origin {
+        principal_name: origin.principal_name.clone(),
+        client_ip: origin.client_ip.map(|address| address.to_string()).unwrap_or_default(),
+        user_agent: origin.user_agent.clone(),
+        method: origin.method.clone(),
+        uri: origin.uri.clone(),
+        traceparent: origin.traceparent.clone(),
+    }
+}
+
+pub(super) fn read_origin(origin: wire::Origin) -> Origin {
+    Origin {
+        principal_name: origin.principal_name,
+        client_ip: origin.client_ip.parse().ok(),
+        user_agent: origin.user_agent,
+        method: origin.method,
+        uri: origin.uri,
+        traceparent: origin.traceparent,
+    }
 }

@@ -29,6 +29,8 @@ fn named(name: &str) -> ConfigEvent {
         actor: "test".to_owned(),
         command: CommandId::from_uuid(uuid_v7()),
         changes: vec![ConfigChange::OrganizationCreated { name: name.to_owned() }],
+        origin: None,
+        summary: String::new(),
     }
 }
 
@@ -159,7 +161,7 @@ async fn what_is_asked_of_a_job_reads_as_it_was_stored() {
         ReplayFact::Advanced(progress),
     ];
     let at = Timestamp::from_nanos(5);
-    let event = |fact| ReplayEvent { at, scope, job, actor: "me".to_owned(), fact };
+    let event = |fact| ReplayEvent { at, scope, job, actor: "me".to_owned(), origin: None, fact };
     let events: Vec<_> = facts.into_iter().map(event).collect();
     jobs.execute(&scope, |_| Ok::<_, ()>(events.clone())).await.unwrap();
     let job = jobs.read(&scope).await.unwrap().state.newest.clone().unwrap();
@@ -177,6 +179,7 @@ async fn a_command_gets_its_answer() {
         job: JobId::from_uuid(uuid_v7()),
         actor: "me".to_owned(),
         traceparent: None,
+        origin: None,
         action: ReplayAction::Configure {
             window: Window::stored(Timestamp::from_nanos(1), Timestamp::from_nanos(2)),
             terms: everything(),

@@ -18,6 +18,7 @@ pub(crate) fn encode_command(command: &ReplayCommand) -> Vec<u8> {
         job_id: command.job.to_string(),
         actor: command.actor.clone(),
         traceparent: command.traceparent.clone().unwrap_or_default(),
+        origin: command.origin.as_ref().map(types::origin),
         command: Some(match &command.action {
             ReplayAction::Configure { window, terms, may_wait } => {
                 Command::Configure(wish(*window, terms, *may_wait))
@@ -46,6 +47,7 @@ pub(crate) fn decode_command(bytes: &[u8]) -> Result<ReplayCommand, DecodeError>
         job: parse(&command.job_id, "job_id")?,
         actor: command.actor,
         traceparent: Some(command.traceparent).filter(|text| !text.is_empty()),
+        origin: command.origin.map(types::read_origin),
         action: match required(command.command, "command")? {
             Command::Configure(wish) => ReplayAction::Configure {
                 window: types::read_window(wish.window)?,
