@@ -1,11 +1,6 @@
 //! What comes of a request, against real sockets.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed step is a failed test"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 
 #[path = "transport/matrix.rs"]
 mod matrix;

@@ -35,12 +35,11 @@ impl Transport {
         let (deadline, mut seen) = (request.deadline, Seen::default());
         let is_plain = request.url.starts_with("http:");
         let walked = timeout(deadline, self.walk(request, &mut seen)).await;
-        seen.failure = match walked {
-            Ok(walked) => walked.err(),
-            Err(_) => {
-                let reason = format!("no answer within {} s", deadline.as_secs_f32());
-                Some(TestFailure { phase: phase_after(&seen, is_plain), reason })
-            }
+        seen.failure = if let Ok(walked) = walked {
+            walked.err()
+        } else {
+            let reason = format!("no answer within {} s", deadline.as_secs_f32());
+            Some(TestFailure { phase: phase_after(&seen, is_plain), reason })
         };
         seen
     }
@@ -120,7 +119,8 @@ fn describe(session: &mut TlsSession, connection: &rustls::ClientConnection) {
     let version = connection.protocol_version().and_then(|version| version.as_str());
     session.version = version.unwrap_or_default().replace("TLSv1_", "TLSv1.");
     let suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
-    session.cipher_suite = suite.and_then(|suite| suite.as_str()).unwrap_or_default().to_owned();
+    let suite = suite.and_then(|suite| suite.as_str());
+    suite.unwrap_or_default().clone_into(&mut session.cipher_suite);
     let protocol = connection.alpn_protocol().unwrap_or_default();
     session.application_protocol = printable(protocol, "");
 }

@@ -37,14 +37,15 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let mut path = format!("/v1/webhooks/{}/attempts?page[size]={}", args.scope.name(), args.size);
-    if let Some(outcome) = args.outcome {
-        path.push_str(&format!("&filter[outcome]={outcome}"));
-    }
-    if let Some(job) = args.job {
-        path.push_str(&format!("&filter[lane]={job}"));
-    }
-    if let Some(after) = args.after {
-        path.push_str(&format!("&page[after]={after}"));
+    let wishes = [
+        ("filter[outcome]", args.outcome),
+        ("filter[lane]", args.job.map(|job| job.to_string())),
+        ("page[after]", args.after.map(|id| id.to_string())),
+    ];
+    for (name, value) in wishes {
+        if let Some(value) = value {
+            path.extend(["&", name, "=", &value]);
+        }
     }
     let listed = client.get(&path).await?;
     match output {

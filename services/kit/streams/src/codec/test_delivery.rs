@@ -86,8 +86,8 @@ fn report_from_wire(report: wire::TestReport) -> Result<TestReport, DecodeError>
         event: parse(&report.event_id, "event_id")?,
         duration: Duration::from_micros(report.duration_us),
         seen: Seen {
-            lookup: report.lookup.map(lookup_from_wire).transpose()?,
-            connection: report.connection.map(connection_from_wire).transpose()?,
+            lookup: report.lookup.as_ref().map(lookup_from_wire).transpose()?,
+            connection: report.connection.as_ref().map(connection_from_wire).transpose()?,
             tls: report.tls.map(tls_from_wire),
             answer: report.answer.map(answer_from_wire).transpose()?,
             failure: report.failure.map(failure_from_wire).transpose()?,
@@ -96,7 +96,7 @@ fn report_from_wire(report: wire::TestReport) -> Result<TestReport, DecodeError>
     })
 }
 
-fn lookup_from_wire(lookup: wire::Lookup) -> Result<Lookup, DecodeError> {
+fn lookup_from_wire(lookup: &wire::Lookup) -> Result<Lookup, DecodeError> {
     let addresses = lookup.addresses.iter().map(|address| parse(address, "addresses"));
     Ok(Lookup {
         addresses: addresses.collect::<Result<_, _>>()?,
@@ -105,7 +105,7 @@ fn lookup_from_wire(lookup: wire::Lookup) -> Result<Lookup, DecodeError> {
     })
 }
 
-fn connection_from_wire(connection: wire::Connection) -> Result<Connection, DecodeError> {
+fn connection_from_wire(connection: &wire::Connection) -> Result<Connection, DecodeError> {
     Ok(Connection {
         address: parse(&connection.address, "address")?,
         duration: Duration::from_micros(connection.duration_us),
