@@ -75,7 +75,7 @@ const LATENESS: Duration = Duration::from_hours(24);
 
 /// Checks.
 pub(crate) async fn run(args: VerifyArgs, output: Output) -> Result<ExitCode, Failure> {
-    let keys = keys(&args).await?;
+    let keys = keys(&args.server.url, args.jwks.as_deref()).await?;
     let mut archive = Archive::new(Verifier::clone(&keys));
     for file in &args.files {
         read(file, &mut archive)?;
@@ -91,14 +91,15 @@ pub(crate) async fn run(args: VerifyArgs, output: Output) -> Result<ExitCode, Fa
     Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn keys(args: &VerifyArgs) -> Result<Arc<Verifier>, Failure> {
-    let source = match &args.jwks {
-        None => published(&args.server.url)?,
+/// The published keys: at this URL, in this file, or as the server publishes them.
+pub(super) async fn keys(server: &Url, jwks: Option<&str>) -> Result<Arc<Verifier>, Failure> {
+    let source = match jwks {
+        None => published(server)?,
         Some(text) if text.starts_with("http://") || text.starts_with("https://") => {
             Url::parse(text).map_err(|error| Failure::Usage(format!("--jwks: {error}")))?
         }
         Some(file) => {
-            let text = std::fs::read_to_string(file).map_err(Failure::io(file.clone()))?;
+            let text = std::fs::read_to_string(file).map_err(Failure::io(file))?;
             let jwks: Jwks = serde_json::from_str(&text)
                 .map_err(|error| Failure::Usage(format!("{file} is not a JWKS: {error}")))?;
             return Ok(Arc::new(jwks.verifier()));

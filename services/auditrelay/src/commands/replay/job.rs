@@ -2,16 +2,37 @@
 
 use std::time::Duration;
 
-use auditrelay_model::id::PortalId;
+use auditrelay_model::id::{JobId, PortalId};
 use http::Method;
 use serde_json::{Map, Value};
 
 use crate::client::{Call, Client, ClientError};
+use crate::output::{self, Output};
+use crate::span;
 
-/// The newest job of a scope.
+/// Which job.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Seat {
+    /// The newest of a log.
+    Newest(Option<PortalId>),
+    /// This one.
+    Job(JobId),
+}
+
+impl Seat {
+    fn path(self) -> String {
+        match self {
+            Self::Newest(portal) => own_path(portal),
+            Self::Job(id) => format!("/v1/replay-jobs/{id}"),
+        }
+    }
+}
+
+/// A job as it was shown.
 #[derive(Debug, Clone)]
 pub(crate) struct JobView {
-    /// `unconfigured`, `accepted`, `pending`, `running`, `completed`, `failed` or `cancelled`.
+    /// `unconfigured`, `queued`, `accepted`, `pending`, `running`, `paused`, `completed`, `failed` or
+    /// `cancelled`.
     pub(crate) state: String,
     /// Most events that it may send; unknown until it is planned.
     pub(crate) estimated: Option<u64>,
@@ -50,24 +71,67 @@ pub(super) async fn cancel(
     client.expect(Method::POST, "/v1/replay-job/cancel", Some(&Value::Object(body))).await
 }
 
+/// Shows the jobs of the organization, or of one log.
+pub(super) async fn list(
+    client: &Client,
+    portal: Option<PortalId>,
+    output: Output,
+) -> Result<(), ClientError> {
+    let of_portal = portal.map(|portal| format!("&portal_id={portal}")).unwrap_or_default();
+    let jobs = client.get(&format!("/v1/replay-jobs?page[size]=100{of_portal}")).await?;
+    if output == Output::Json {
+        output::json(&jobs);
+        return Ok(());
+    }
+    for job in jobs.get("data").and_then(Value::as_array).into_iter().flatten() {
+        let text = |name: &str| job.get(name).and_then(Value::as_str).unwrap_or_default();
+        let job = JobView::from(job.clone());
+        output::line(&format!("{} {} {}", text("id"), text("scope"), job.summary()));
+    }
+    Ok(())
+}
+
 impl JobView {
-    /// Reads the job once.
+    /// Reads the newest job of a log once.
     pub(crate) async fn get(
         client: &Client,
         portal: Option<PortalId>,
     ) -> Result<Self, ClientError> {
-        Ok(Self::from(client.get(&own_path(portal)).await?))
+        Self::at(client, &Seat::Newest(portal)).await
     }
 
-    /// Reads the job, bearing a server that is busy or away for a while.
-    pub(super) async fn get_patiently(
+    /// Reads a job once.
+    pub(super) async fn at(client: &Client, seat: &Seat) -> Result<Self, ClientError> {
+        Ok(Self::from(client.get(&seat.path()).await?))
+    }
+
+    /// Reads a job, bearing a server that is busy or away for a while.
+    pub(super) async fn patiently_at(
         client: &Client,
-        portal: Option<PortalId>,
+        seat: &Seat,
         patience: Duration,
     ) -> Result<Self, ClientError> {
-        let path = own_path(portal);
+        let path = seat.path();
         let call = Call { method: Method::GET, path: &path, body: None, idempotency_key: None };
         Ok(Self::from(client.patiently(&call, patience, |_, _| ()).await?.success(&call)?))
+    }
+
+    /// Its id.
+    pub(super) fn id(&self) -> Option<JobId> {
+        self.document.get("id")?.as_str()?.parse().ok()
+    }
+
+    /// How it stands, for a progress bar: who must act, or how long it will take.
+    pub(super) fn standing(&self) -> String {
+        let hold = self.document.pointer("/hold/reason").and_then(Value::as_str);
+        let eta = self.document.get("eta_seconds").and_then(Value::as_u64);
+        match (hold, eta) {
+            (Some(reason), _) => format!("{}: {reason}", self.state),
+            (None, Some(seconds)) if !self.is_ended() => {
+                format!("{}, {} left", self.state, span::show(Duration::from_secs(seconds)))
+            }
+            (None, _) => self.state.clone(),
+        }
     }
 
     /// Whether it will not change any more.
@@ -107,10 +171,19 @@ impl JobView {
             self.progress("events_sent"),
             self.progress("requests"),
         );
-        let failure = self.document.get("failure").unwrap_or(&Value::Null);
-        if let Some(reason) = failure.get("reason").and_then(Value::as_str) {
-            summary.push_str("\n  ");
-            summary.push_str(reason);
+        if let (Some(id), Some(_)) = (text("id"), text("name").or(text("retry_of"))) {
+            summary.push_str(&format!("\n  job {id} {}", text("name").unwrap_or_default()));
+        }
+        for (part, words) in [("failure", ""), ("hold", "held: "), ("paused", "paused: ")] {
+            let reason = self.document.pointer(&format!("/{part}/reason"));
+            if let Some(reason) = reason.and_then(Value::as_str) {
+                summary.push_str(&format!("\n  {words}{reason}"));
+            }
+        }
+        let overlaps = self.document.get("overlaps").and_then(Value::as_array);
+        for job in overlaps.into_iter().flatten() {
+            let part = |name: &str| job.get(name).and_then(Value::as_str).unwrap_or("?");
+            summary.push_str(&format!("\n  overlaps job {} ({})", part("id"), part("state")));
         }
         summary
     }
