@@ -50,6 +50,9 @@ impl Visit {
         let Ok(config) = api.read(self.org).await else { return true };
         let held = config.tokens.get(&self.token).filter(|token| token::is_valid(token, api.now()));
         let Some(held) = held.cloned() else { return false };
+        if config.ended_sessions.contains_key(&self.session.id()) {
+            return false;
+        }
         self.signed.caller = Caller::Member { org: self.org, token: self.token, role: held.role };
         (self.held, self.config) = (held, config);
         self.session.is_alive(api.now()) && permits(self.signed.caller, Ask::ReadConfig)
@@ -106,6 +109,9 @@ impl FromRequestParts<Api> for Visit {
         let Some(session) = held.session else { return Err(signed_out(parts, ended)) };
         let Some((org, id)) = session.holder() else { return Err(signed_out(parts, false)) };
         let config = api.read(org).await?;
+        if config.ended_sessions.contains_key(&session.id()) {
+            return Err(signed_out(parts, true));
+        }
         let held = config.tokens.get(&id).filter(|token| token::is_valid(token, api.now()));
         let Some(held) = held.cloned() else { return Err(signed_out(parts, true)) };
         let caller = Caller::Member { org, token: id, role: held.role };
