@@ -36,6 +36,7 @@ mod pager;
 mod place;
 mod portals;
 mod preview;
+mod quarantine;
 mod replay;
 mod requests;
 mod session;
@@ -86,6 +87,9 @@ pub(crate) fn routes(api: &Api) -> Router<Api> {
             .route(base, get(webhook::show).post(webhook::save))
             .route(&format!("{base}/replay"), get(replay::show).post(replay::send))
             .route(&format!("{base}/replay/cancel"), post(replay::cancel))
+            .route(&format!("{base}/quarantine"), get(quarantine::list))
+            .route(&format!("{base}/quarantine/{{parked}}/resend"), post(quarantine::resend))
+            .route(&format!("{base}/quarantine/{{parked}}/discard"), post(quarantine::discard))
             .route(&format!("{base}/requests"), get(requests::list))
             .route(&format!("{base}/requests/{{sequence}}"), get(requests::show));
     }
