@@ -92,6 +92,7 @@ impl Scene {
             format!("setup/portals/{portal}"),
             format!("setup/portals/{portal}/replay"),
             format!("setup/portals/{portal}/requests"),
+            format!("setup/portals/{portal}/quarantine"),
             "events".to_owned(),
             format!("events?log={portal}"),
             "events?text=nothing-like-this".to_owned(),

@@ -202,6 +202,7 @@ function follow(button) {
 /** A second click sends nothing; the browser's back button finds a form that works again. */
 function sendOnce(form) {
   form.addEventListener("submit", (event) => {
+    if (event.submitter?.matches("[data-try]")) return;
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
     for (const button of form.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
@@ -209,6 +210,32 @@ function sendOnce(form) {
   window.addEventListener("pageshow", () => {
     delete form.dataset.sent;
     for (const button of form.querySelectorAll("button")) button.removeAttribute("aria-disabled");
+  });
+}
+
+/** Tries what is typed without leaving the page, so that a typed secret need not be typed again. */
+function tryOut(button) {
+  const place = document.querySelector("[data-tested]");
+  button.form.addEventListener("submit", async (event) => {
+    if (event.submitter !== button) return;
+    event.preventDefault();
+    if (button.getAttribute("aria-disabled")) return;
+    button.setAttribute("aria-disabled", "true");
+    const label = button.textContent;
+    button.textContent = "Sending …";
+    try {
+      const typed = new URLSearchParams(new FormData(button.form));
+      const answer = await fetch(button.formAction, { method: "POST", body: typed, credentials: "same-origin" });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const told = page.querySelector(".tested, .summary, main .card");
+      place.replaceChildren(...(told ? [told] : []));
+      place.firstElementChild?.setAttribute("tabindex", "-1");
+      place.firstElementChild?.focus();
+    } catch {
+      place.textContent = "The server does not answer. Try again in a moment.";
+    }
+    button.textContent = label;
+    button.removeAttribute("aria-disabled");
   });
 }
 
@@ -240,6 +267,7 @@ tellTimes(document);
 setInterval(() => document.hidden || tellTimes(document), AGO_MS);
 document.querySelector(".summary")?.focus();
 document.querySelectorAll("form[data-once]").forEach(sendOnce);
+document.querySelectorAll("[data-try]").forEach(tryOut);
 document.querySelectorAll("[data-copy]").forEach(copyFrom);
 document.querySelectorAll("[data-follow]").forEach(follow);
 const feed = document.querySelector("[data-feed]");

@@ -215,6 +215,7 @@ const fn action_name(action: &Action) -> &'static str {
         Action::CreateOrganization { .. } => "create_organization",
         Action::IssueToken(_) => "issue_token",
         Action::RevokeToken(_) => "revoke_token",
+        Action::EndSession { .. } => "end_session",
         Action::CreateDestination(_) => "create_destination",
         Action::UpdateDestination(..) => "update_destination",
         Action::DeleteDestination(_) => "delete_destination",

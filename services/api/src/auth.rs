@@ -54,6 +54,13 @@ pub(crate) struct Signed {
 }
 
 impl Signed {
+    /// A token's holder.
+    pub(crate) fn member(api: Api, org: OrgId, token: &Token, origin: Origin) -> Self {
+        let caller = Caller::Member { org, token: token.id, role: token.role };
+        let origin = Origin { principal_name: token.name.clone(), ..origin };
+        Self { api, caller, principal: Some(Principal::Token(token.id)), origin }
+    }
+
     /// The caller's own organization, if it may ask this there.
     pub(crate) fn own(&self, ask: Ask) -> Result<OrgId, Problem> {
         own_organization(self.caller, ask).map_err(|refusal| self.refuse(refusal))

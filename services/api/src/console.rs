@@ -36,11 +36,13 @@ mod pager;
 mod place;
 mod portals;
 mod preview;
+mod quarantine;
 mod replay;
 mod requests;
 mod session;
 mod sign_in;
 mod tail;
+mod tested;
 mod theme;
 mod visit;
 mod webhook;
@@ -85,11 +87,13 @@ pub(crate) fn routes(api: &Api) -> Router<Api> {
             .route(base, get(webhook::show).post(webhook::save))
             .route(&format!("{base}/replay"), get(replay::show).post(replay::send))
             .route(&format!("{base}/replay/cancel"), post(replay::cancel))
+            .route(&format!("{base}/quarantine"), get(quarantine::list))
+            .route(&format!("{base}/quarantine/{{parked}}/resend"), post(quarantine::resend))
+            .route(&format!("{base}/quarantine/{{parked}}/discard"), post(quarantine::discard))
             .route(&format!("{base}/requests"), get(requests::list))
             .route(&format!("{base}/requests/{{sequence}}"), get(requests::show));
     }
-    let gate = gate::Gate::new(api.clone());
-    let pages = pages.layer(from_fn_with_state(gate, gate::around));
+    let pages = pages.layer(from_fn_with_state(api.clone(), gate::around));
     pages.route("/console/assets/{version}/{name}", get(assets::get))
 }
 
@@ -104,6 +108,8 @@ fn destinations() -> Router<Api> {
     Router::new()
         .route("/console/setup/destinations", get(destinations::list).post(destinations::create))
         .route("/console/setup/destinations/new", get(destinations::new))
+        .route("/console/setup/destinations/test", post(destinations::try_new))
+        .route("/console/setup/destinations/{id}/test", post(destinations::try_stored))
         .route("/console/setup/destinations/{id}", get(destinations::edit).post(destinations::save))
         .route(
             "/console/setup/destinations/{id}/delete",

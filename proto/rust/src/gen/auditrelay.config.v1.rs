@@ -23,7 +23,7 @@ pub struct ConfigEvent {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ConfigChange {
-    #[prost(oneof = "config_change::Change", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "config_change::Change", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
     pub change: ::core::option::Option<config_change::Change>,
 }
 /// Nested message and enum types in `ConfigChange`.
@@ -52,6 +52,8 @@ pub mod config_change {
         TokenIssued(super::TokenIssued),
         #[prost(message, tag = "11")]
         TokenRevoked(super::TokenRevoked),
+        #[prost(message, tag = "12")]
+        SessionEnded(super::SessionEnded),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -167,6 +169,13 @@ pub struct TokenIssued {
 pub struct TokenRevoked {
     #[prost(string, tag = "1")]
     pub token_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SessionEnded {
+    #[prost(string, tag = "1")]
+    pub session_id: ::prost::alloc::string::String,
+    #[prost(int64, tag = "2")]
+    pub until_ns: i64,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -41,7 +41,7 @@ pub struct Wish {
 
 impl Wish {
     /// Before anything is asked for: the newest of the live lane.
-    const fn newest(size: usize) -> Self {
+    pub const fn newest(size: usize) -> Self {
         Self { size, lane: Lane::Live, after: None, delivered: None, from: None, to: None }
     }
 

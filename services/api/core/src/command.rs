@@ -2,7 +2,7 @@
 
 use auditrelay_model::Timestamp;
 use auditrelay_model::config::{ConfigChange, ConfigEvent, OrgConfig};
-use auditrelay_model::id::{CommandId, DestinationId, PortalId, TokenId};
+use auditrelay_model::id::{CommandId, DestinationId, PortalId, SessionId, TokenId};
 use auditrelay_model::origin::Origin;
 use auditrelay_model::portal::Portal;
 use auditrelay_model::scope::Scope;
@@ -42,6 +42,13 @@ pub enum Action {
     IssueToken(Token),
     /// Let a token in no more.
     RevokeToken(TokenId),
+    /// Ends a session of the console before its time.
+    EndSession {
+        /// Which.
+        session: SessionId,
+        /// When it would have ended by itself.
+        until: Timestamp,
+    },
     /// Make a destination.
     CreateDestination(NewDestination),
     /// Change a destination.
@@ -118,6 +125,7 @@ fn changes(config: &OrgConfig, command: &Command) -> Decided {
         Action::CreateOrganization { name } => Ok(organization::create(config, name)),
         Action::IssueToken(new) => token::issue(config, new),
         Action::RevokeToken(id) => token::revoke(config, *id),
+        Action::EndSession { session, until } => end_session(config, *session, *until),
         Action::CreateDestination(new) => destination::create(config, at, new),
         Action::UpdateDestination(id, patch) => destination::update(config, at, *id, patch),
         Action::DeleteDestination(id) => destination::delete(config, *id),
@@ -130,6 +138,14 @@ fn changes(config: &OrgConfig, command: &Command) -> Decided {
         Action::UpdatePortal(id, patch) => portal::update(config, at, *id, patch),
         Action::DeletePortal(id) => portal::delete(config, *id),
     }
+}
+
+/// Decides on the end of a session; one that has ended cannot end again.
+fn end_session(config: &OrgConfig, session: SessionId, until: Timestamp) -> Decided {
+    if config.ended_sessions.contains_key(&session) {
+        return Ok(Vec::new());
+    }
+    Ok(vec![ConfigChange::SessionEnded { session, until }])
 }
 
 #[cfg(test)]

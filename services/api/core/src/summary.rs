@@ -91,6 +91,9 @@ fn change_of(config: &OrgConfig, change: &ConfigChange) -> Value {
             told("token", Some(new.id.to_string()), (None, Some(after)))
         }
         ConfigChange::TokenRevoked(id) => gone_token(config, *id),
+        ConfigChange::SessionEnded { .. } => {
+            told("session", None, (None, Some(members(&json!({ "ended": true })))))
+        }
     }
 }
 

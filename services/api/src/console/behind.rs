@@ -23,7 +23,7 @@ pub(super) async fn lag(
             let first = streams.first_record_at(scope, since).await?;
             return Ok::<Vec<_>, ReadError>(first.iter().map(held).collect());
         };
-        let (records, _) = streams.records_from(scope, cursor.sequence, 2).await?;
+        let (records, _) = streams.records_from(scope, cursor.sequence, 3).await?;
         Ok(records.iter().map(|record| held(&record.head)).collect())
     };
     let (around, newest) = tokio::try_join!(around, newest(streams, scope))?;

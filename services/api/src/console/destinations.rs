@@ -2,6 +2,7 @@
 
 use askama::Template;
 use auditrelay_api_core::authz::Ask;
+use auditrelay_api_core::test_delivery::View;
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::destination::Destination;
 use auditrelay_model::id::DestinationId;
@@ -16,8 +17,10 @@ use super::page::{self, Frame, Section};
 use super::pager::Pager;
 use super::place::Place;
 use super::preview::Preview;
+use super::tested::Tested;
 use super::visit::{Answer, Visit};
 use crate::http::destinations::{change, make, remove};
+use crate::http::test_delivery::{of_draft, of_stored};
 
 /// The form's fields, as the API names them and as people read them.
 const FIELDS: &Fields = &[
@@ -104,6 +107,8 @@ struct Editor {
     changed: Option<Moment>,
     users: Vec<Place>,
     preview: Preview,
+    /// What came of a test event.
+    tested: Option<Tested>,
     errors: Errors,
 }
 
@@ -123,6 +128,7 @@ impl Editor {
             seen: String::new(),
             formats: FORMATS,
             changed: None,
+            tested: None,
             preview: Preview::read(visit, &users).await?,
             users,
             errors: Errors::default(),
@@ -213,6 +219,36 @@ pub(super) async fn save(visit: Visit, Path(id): Path<String>, form: Form) -> An
             let (status, errors) = Errors::from(problem, FIELDS)?;
             let editor = Editor::of(&visit, &destination).await?.typed(&form, errors);
             Ok(form::refused(status, &editor))
+        }
+    }
+}
+
+/// Sends a test event to what the form says, which is not saved.
+pub(super) async fn try_new(visit: Visit, form: Form) -> Answer {
+    let seen = of_draft(&visit.signed, &body(&form)).await;
+    tried(Editor::new(&visit).await?, &form, seen)
+}
+
+/// The same for a destination that is there; the stored authorization is used unless another one
+/// was typed.
+pub(super) async fn try_stored(visit: Visit, Path(id): Path<String>, form: Form) -> Answer {
+    visit.signed.own(Ask::ChangeConfig)?;
+    let destination = find(&visit.config, &id)?;
+    let seen = of_stored(&visit.signed, destination.id, &body(&form)).await;
+    let mut editor = Editor::of(&visit, &destination).await?;
+    form.text("seen").clone_into(&mut editor.seen);
+    tried(editor, &form, seen)
+}
+
+fn tried(editor: Editor, form: &Form, seen: Result<View, Problem>) -> Answer {
+    match seen {
+        Ok(view) => {
+            let tested = Some(Tested::of(view));
+            Ok(page::ok(&Editor { tested, ..editor.typed(form, Errors::default()) }))
+        }
+        Err(problem) => {
+            let (status, errors) = Errors::from(problem, FIELDS)?;
+            Ok(form::refused(status, &editor.typed(form, errors)))
         }
     }
 }

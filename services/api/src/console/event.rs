@@ -11,7 +11,7 @@ use auditrelay_model::event::{AuditEvent, Detail};
 use auditrelay_model::record::Record;
 use auditrelay_runtime::problem::Problem;
 use auditrelay_signing::line;
-use auditrelay_streams::{ReadError, Streams};
+use auditrelay_streams::{ReadError, StoredRecord, Streams};
 use axum::extract::Path;
 
 use super::entry::{kind, told};
@@ -68,11 +68,10 @@ pub(super) async fn show(
     let (Ok(sequence), Ok(number)) = (sequence.parse::<u64>(), number.parse::<u64>()) else {
         return Err(Problem::not_found().into());
     };
-    let stored = api.streams.next_record(place.scope, sequence).await;
+    let stored = holder(&api.streams, place.scope, sequence, number).await;
     let stored = stored.map_err(|error| problems::unread(&error))?;
-    let stored = stored.filter(|stored| stored.sequence == sequence);
     let stored = stored.ok_or_else(Problem::not_found)?;
-    let record = &stored.record;
+    let (record, sequence) = (&stored.record, stored.sequence);
     let event = number.checked_sub(record.first_number);
     let event = event.and_then(|index| record.events.get(usize::try_from(index).ok()?));
     let event = event.ok_or_else(Problem::not_found)?;
@@ -102,6 +101,25 @@ pub(super) async fn show(
         log: place,
     };
     Ok(page::ok(&page))
+}
+
+/// The record that holds an event: the one at the sequence, or the next, because a place may name
+/// the record before it.
+async fn holder(
+    streams: &Streams,
+    scope: Scope,
+    mut sequence: u64,
+    number: u64,
+) -> Result<Option<StoredRecord>, ReadError> {
+    for _ in 0..2 {
+        let Some(stored) = streams.next_record(scope, sequence).await? else { return Ok(None) };
+        let record = &stored.record;
+        if (record.first_number..=record.last_number()).contains(&number) {
+            return Ok(Some(stored));
+        }
+        sequence = stored.sequence + 1;
+    }
+    Ok(None)
 }
 
 fn sign(api: &Api, text: &[u8]) -> String {

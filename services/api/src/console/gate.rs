@@ -1,9 +1,6 @@
 //! What happens around every page: who is there, whether a browser was sent by somebody else, and
 //! what browsers must not do with the answer.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -21,8 +18,6 @@ use crate::api::Api;
 /// The cookie's name where the browser speaks https: no other host or path can set it.
 const SECURE_NAME: &str = "__Host-auditrelay";
 const PLAIN_NAME: &str = "auditrelay";
-/// Most ended sessions that are remembered; those that are dead anyway go first.
-const ENDED_MAX: usize = 10_000;
 /// Paths that scripts ask again and again: they keep no session awake.
 pub(super) const LIVE: &str = "/console/live/";
 
@@ -39,40 +34,6 @@ const GUARDS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// What the gate needs; one for the whole process.
-#[derive(Clone)]
-pub(super) struct Gate {
-    api: Api,
-    ended: Ended,
-}
-
-impl Gate {
-    pub(super) fn new(api: Api) -> Self {
-        Self { api, ended: Ended::default() }
-    }
-}
-
-/// Sessions that were signed out here, so that a copied cookie does not outlive them.
-#[derive(Clone, Default)]
-pub(super) struct Ended(Arc<Mutex<HashMap<[u8; 16], Session>>>);
-
-impl Ended {
-    /// Lets a session count no more.
-    pub(super) fn end(&self, api: &Api, session: Session) {
-        let mut ended = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if ended.len() >= ENDED_MAX {
-            ended.retain(|_, session| session.is_alive(api.now()));
-        }
-        if ended.len() < ENDED_MAX {
-            ended.insert(session.id, session);
-        }
-    }
-
-    fn has(&self, session: &Session) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&session.id)
-    }
-}
-
 /// What a request's cookie says.
 #[derive(Clone, Default)]
 pub(super) struct Held {
@@ -85,20 +46,18 @@ pub(super) struct Held {
 }
 
 /// Stands before every page.
-pub(super) async fn around(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+pub(super) async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
     let headers = request.headers().clone();
-    theme::within(&headers, answered(&gate, request, next)).await
+    theme::within(&headers, answered(&api, request, next)).await
 }
 
-async fn answered(gate: &Gate, mut request: Request, next: Next) -> Response {
-    let api = &gate.api;
-    let held = held(gate, request.headers());
+async fn answered(api: &Api, mut request: Request, next: Next) -> Response {
+    let held = held(api, request.headers());
     let mut response = if is_foreign(&request) {
         api.telemetry.refused("foreign_origin");
         page::foreign()
     } else {
         request.extensions_mut().insert(held.clone());
-        request.extensions_mut().insert(gate.ended.clone());
         let live = request.uri().path().starts_with(LIVE);
         let response = next.run(request).await;
         if live { response } else { kept_awake(api, &held, response) }
@@ -110,13 +69,13 @@ async fn answered(gate: &Gate, mut request: Request, next: Next) -> Response {
     response
 }
 
-fn held(gate: &Gate, headers: &HeaderMap) -> Held {
+fn held(api: &Api, headers: &HeaderMap) -> Held {
     let found = [SECURE_NAME, PLAIN_NAME].into_iter().find_map(|name| {
-        let session = Session::open(&gate.api, cookie(headers, name)?)?;
+        let session = Session::open(api, cookie(headers, name)?)?;
         Some((session, name == SECURE_NAME))
     });
     let Some((session, secure)) = found else { return Held::default() };
-    if session.is_alive(gate.api.now()) && !gate.ended.has(&session) {
+    if session.is_alive(api.now()) {
         return Held { session: Some(session), ended: false, secure };
     }
     Held { session: None, ended: session.holder().is_some(), secure }

@@ -159,7 +159,7 @@ fn counts(detail: &Detail) -> Vec<(&'static str, String)> {
 }
 
 /// The name of the token that asked, as long as it is known.
-fn name_of(config: &OrgConfig, actor: &str) -> String {
+pub(super) fn name_of(config: &OrgConfig, actor: &str) -> String {
     let token = actor.parse().ok().and_then(|id| config.tokens.get(&id));
     token.map_or_else(|| "a token that is no more".to_owned(), |token| token.name.clone())
 }

@@ -2,11 +2,11 @@
 //! them in detail.
 
 use askama::Template;
-use auditrelay_api_core::attempt::View;
+use auditrelay_api_core::attempt::{View, Wish};
 use auditrelay_api_core::query::Query;
 use auditrelay_model::delivery::{DeliveryEvent, Lane};
 use auditrelay_runtime::problem::Problem;
-use auditrelay_streams::{Backwards, ReadError, Start, Streams};
+use auditrelay_streams::Start;
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::Uri;
 use http::request::Parts;
@@ -16,12 +16,11 @@ use super::page::{self, Frame};
 use super::place::{Named, Place};
 use super::visit::{Answer, Refusal, Visit};
 use crate::api::Api;
+use crate::http::attempts;
 use crate::problems;
 
 /// Rows on one page.
 const ROWS: usize = 50;
-/// Facts that are looked at for one page; most are requests.
-const FACTS_MAX: usize = 5_000;
 
 /// Which requests are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,18 +42,18 @@ impl Outcome {
         found.map_or(Self::Any, |(outcome, ..)| *outcome)
     }
 
-    const fn wants(self, delivered: bool) -> bool {
+    const fn delivered(self) -> Option<bool> {
         match self {
-            Self::Any => true,
-            Self::Delivered => delivered,
-            Self::Failed => !delivered,
+            Self::Any => None,
+            Self::Delivered => Some(true),
+            Self::Failed => Some(false),
         }
     }
 }
 
 /// A request in a list.
 pub(super) struct Row {
-    pub(super) sequence: u64,
+    pub(super) id: String,
     pub(super) at: Option<Moment>,
     pub(super) delivered: bool,
     pub(super) status: Option<u16>,
@@ -66,9 +65,9 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn of(sequence: u64, attempt: View, api: &Api) -> Self {
+    fn of(attempt: View, api: &Api) -> Self {
         Self {
-            sequence,
+            id: attempt.id,
             at: Moment::parse(Some(&attempt.at), api.now()),
             delivered: attempt.delivered,
             status: attempt.status,
@@ -81,52 +80,14 @@ impl Row {
     }
 }
 
-/// The newest requests below a sequence, the newest first, and where to go on.
-struct Found {
-    rows: Vec<(u64, View)>,
-    /// Older ones lie below this sequence; none when everything was looked at.
-    below: Option<u64>,
-}
-
-async fn find(
-    streams: &Streams,
-    place: &Place,
-    below: Option<u64>,
-    outcome: Outcome,
-    size: usize,
-) -> Result<Found, ReadError> {
-    let high = match below {
-        Some(below) => below.saturating_sub(1),
-        None => streams.last_delivery(place.scope, Lane::Live).await?.map_or(0, |(_, last)| last),
-    };
-    let mut way = Backwards::new(1, high);
-    let (mut rows, mut looked, mut lowest) = (Vec::new(), 0, high);
-    while !way.is_done() && rows.len() < size && looked < FACTS_MAX {
-        let facts = streams.delivery_back(place.scope, Lane::Live, &mut way).await?;
-        looked += facts.len();
-        lowest = facts.first().map_or(lowest, |(sequence, _)| *sequence);
-        let requests = facts.iter().rev().filter_map(|(sequence, fact)| {
-            View::of(*sequence, fact)
-                .filter(|view| outcome.wants(view.delivered))
-                .map(|view| (*sequence, view))
-        });
-        rows.extend(requests);
-    }
-    let more = rows.len() > size || !way.is_done();
-    rows.truncate(size);
-    let full = rows.len() == size;
-    let last = rows.last().filter(|_| full).map(|(sequence, _)| *sequence);
-    Ok(Found { below: more.then(|| last.unwrap_or(lowest)), rows })
-}
-
 /// The newest requests of a place.
 pub(super) async fn newest(visit: &Visit, place: &Place, size: usize) -> Result<Vec<Row>, Problem> {
-    let found = find(&visit.api().streams, place, None, Outcome::Any, size).await;
-    Ok(rows(visit, found.map_err(|error| problems::unread(&error))?.rows))
+    let found = attempts::page(&visit.api().streams, place.scope, Wish::newest(size)).await;
+    Ok(rows(visit, found.map_err(|error| problems::unread(&error))?.data))
 }
 
-fn rows(visit: &Visit, found: Vec<(u64, View)>) -> Vec<Row> {
-    found.into_iter().map(|(sequence, view)| Row::of(sequence, view, visit.api())).collect()
+fn rows(visit: &Visit, found: Vec<View>) -> Vec<Row> {
+    found.into_iter().map(|view| Row::of(view, visit.api())).collect()
 }
 
 #[derive(Template)]
@@ -147,12 +108,13 @@ pub(super) async fn list(visit: Visit, named: Named, uri: Uri) -> Answer {
     let place = Place::find(named, visit.org, &visit.config)?;
     let query = Query::parse(uri.query());
     let outcome = Outcome::parse(query.get("outcome"));
-    let below = query.get("below").and_then(|text| text.parse().ok());
-    let found = find(&visit.api().streams, &place, below, outcome, ROWS).await;
+    let after = query.get("after").and_then(|text| text.parse().ok());
+    let wish = Wish { after, delivered: outcome.delivered(), ..Wish::newest(ROWS) };
+    let found = attempts::page(&visit.api().streams, place.scope, wish).await;
     let found = found.map_err(|error| problems::unread(&error))?;
-    let older = found.below.map(|below| query.with(&["below"], &[("below", &below.to_string())]));
-    let (rows, frame) = (rows(&visit, found.rows), visit.frame(&place.name, place.section())?);
-    let (outcomes, first) = (Outcome::ALL, below.is_none());
+    let older = found.next.map(|next| query.with(&["after"], &[("after", &next.to_string())]));
+    let (rows, frame) = (rows(&visit, found.data), visit.frame(&place.name, place.section())?);
+    let (outcomes, first) = (Outcome::ALL, after.is_none());
     Ok(page::ok(&Page { frame, place, tab: "requests", outcomes, outcome, rows, older, first }))
 }
 

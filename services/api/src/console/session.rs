@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use auditrelay_model::Timestamp;
-use auditrelay_model::id::{OrgId, TokenId};
+use auditrelay_model::id::{OrgId, SessionId, TokenId};
 use auditrelay_runtime::problem::Problem;
 use auditrelay_signing::random_nonce;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use uuid::Uuid;
 
 use crate::api::Api;
 
@@ -27,7 +28,7 @@ const FORM: &[u8] = b"auditrelay console form";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Session {
     /// New with each sign-in; forms carry it, sealed anew each time.
-    pub(super) id: [u8; 16],
+    id: [u8; 16],
     began: i64,
     seen: i64,
     member: Option<(String, String)>,
@@ -52,6 +53,16 @@ impl Session {
     pub(super) fn holder(&self) -> Option<(OrgId, TokenId)> {
         let (org, token) = self.member.as_ref()?;
         Some((org.parse().ok()?, token.parse().ok()?))
+    }
+
+    /// Its name among those that were ended.
+    pub(super) fn id(&self) -> SessionId {
+        SessionId::from_uuid(Uuid::from_bytes(self.id))
+    }
+
+    /// When it ends however busy it is.
+    pub(super) fn until(&self) -> Timestamp {
+        Timestamp::from_nanos(self.began) + LONGEST
     }
 
     /// Whether it still counts.

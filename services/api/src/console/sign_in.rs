@@ -1,22 +1,26 @@
 //! Signing in with an API token, and out again.
 
 use askama::Template;
+use auditrelay_api_core::Action;
 use auditrelay_api_core::authz::{Ask, Caller, permits};
 use auditrelay_api_core::query::Query;
 use auditrelay_model::id::{OrgId, TokenId};
+use auditrelay_runtime::http::origin;
+use auditrelay_runtime::problem::Problem;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
+use http::request::Parts;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::assets;
 use super::form::{Errors, Form};
-use super::gate::{self, Ended, Held};
+use super::gate::{self, Held};
 use super::page;
 use super::session::Session;
 use super::visit::{Answer, Whence};
 use crate::api::Api;
-use crate::auth::identify;
+use crate::auth::{Signed, identify};
 
 /// Longer is no token of ours.
 const TOKEN_LENGTH_MAX: usize = 1024;
@@ -60,6 +64,10 @@ pub(super) async fn show(
     let notice = match query.get("why") {
         Some("ended") => Some("Your session has ended. Sign in again to go on."),
         Some("out") => Some("You are signed out."),
+        Some("partly") => Some(
+            "You are signed out in this browser. That could not be told to the other servers now: \
+             the session ends there by itself within 30 minutes.",
+        ),
         Some(_) | None => None,
     };
     let (session, is_new) = match held.session {
@@ -125,15 +133,30 @@ fn welcome(api: &Api, headers: &HeaderMap, form: &Form, org: OrgId, token: Token
     Ok(response)
 }
 
-pub(super) async fn leave(
-    State(api): State<Api>,
-    Extension(ended): Extension<Ended>,
-    form: Form,
-) -> Answer {
-    ended.end(&api, form.session);
-    let mut response = page::see("/console/sign-in?why=out");
+/// The cookie goes at once, whatever happens; with the fact that the session has ended, copies of
+/// it count nowhere any more.
+pub(super) async fn leave(State(api): State<Api>, parts: Parts, form: Form) -> Answer {
+    let why = match end(api, &parts, &form.session).await {
+        Ok(()) => "out",
+        Err(problem) => {
+            tracing::warn!(detail = problem.detail, "a session is ended in its browser only");
+            "partly"
+        }
+    };
+    let mut response = page::see(&format!("/console/sign-in?why={why}"));
     gate::clear(&mut response);
     Ok(response)
+}
+
+async fn end(api: Api, parts: &Parts, session: &Session) -> Result<(), Problem> {
+    let Some((org, token)) = session.holder() else { return Ok(()) };
+    let config = api.read(org).await?;
+    // A session does not outlive its token.
+    let Some(held) = config.tokens.get(&token) else { return Ok(()) };
+    let origin = origin(parts, &api.config.proxies);
+    let signed = Signed::member(api, org, held, origin);
+    let action = Action::EndSession { session: session.id(), until: session.until() };
+    signed.api.execute(org, &signed, action).await.map(drop)
 }
 
 #[cfg(test)]

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use auditrelay_api_core::authz::{Ask, Caller, permits};
+use auditrelay_api_core::authz::{Ask, permits};
 use auditrelay_api_core::token;
-use auditrelay_model::access::Principal;
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::id::{OrgId, TokenId};
-use auditrelay_model::origin::Origin;
 use auditrelay_model::token::Token;
 use auditrelay_runtime::http::origin;
 use auditrelay_runtime::problem::Problem;
@@ -53,6 +51,9 @@ impl Visit {
         let Ok(config) = api.read(self.org).await else { return true };
         let held = config.tokens.get(&self.token).filter(|token| token::is_valid(token, api.now()));
         let Some(held) = held.cloned() else { return false };
+        if config.ended_sessions.contains_key(&self.session.id()) {
+            return false;
+        }
         self.signed.caller = Caller::Member { org: self.org, token: self.token, role: held.role };
         (self.held, self.config) = (held, config);
         self.session.is_alive(api.now()) && permits(self.signed.caller, Ask::ReadConfig)
@@ -120,13 +121,13 @@ impl FromRequestParts<Api> for Visit {
         let Some(session) = held.session else { return Err(signed_out(parts, ended)) };
         let Some((org, id)) = session.holder() else { return Err(signed_out(parts, false)) };
         let config = api.read(org).await?;
+        if config.ended_sessions.contains_key(&session.id()) {
+            return Err(signed_out(parts, true));
+        }
         let held = config.tokens.get(&id).filter(|token| token::is_valid(token, api.now()));
         let Some(held) = held.cloned() else { return Err(signed_out(parts, true)) };
-        let caller = Caller::Member { org, token: id, role: held.role };
-        let name = held.name.clone();
-        let origin = Origin { principal_name: name, ..origin(parts, &api.config.proxies) };
-        let principal = Some(Principal::Token(id));
-        let signed = Signed { api: api.clone(), caller, principal, origin };
+        let origin = origin(parts, &api.config.proxies);
+        let signed = Signed::member(api.clone(), org, &held, origin);
         signed.own(Ask::ReadConfig)?;
         let notice = page::notice(parts.uri.query());
         Ok(Self { signed, org, config, session, token: id, held, notice })

@@ -153,15 +153,22 @@ async fn a_session_works_on_every_replica_and_ends_with_its_token() {
 }
 
 #[tokio::test]
-async fn signing_out_ends_copies_too() {
-    let (_world, api) = World::admin().await;
+async fn signing_out_ends_copies_too_on_every_replica() {
+    let (world, api) = World::admin().await;
     let mut browser = Browser::signed_in(&api).await;
+    let other = world.api().await;
+    let mut elsewhere = Browser::open(&api.at(&other), "/console/sign-in").await;
+    elsewhere.cookies.clone_from(&browser.cookies);
     let copy = browser.cookies.clone();
     browser.press("Sign out").await;
     browser.sees("You are signed out.");
     browser.cookies = copy;
-    browser.go(LIST).await;
-    assert!(browser.path.starts_with("/console/sign-in"), "{}", browser.path);
+    for browser in [&mut browser, &mut elsewhere] {
+        browser.go(LIST).await;
+        assert!(browser.path.ends_with("why=ended"), "{}", browser.path);
+    }
+    // Another sign-in with the same token is another session.
+    assert_eq!(Browser::signed_in(&api).await.page.status, 200);
 }
 
 /// The real time, moved on by hand.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::Timestamp;
 use crate::aggregate::Corrupt;
 use crate::destination::Destination;
-use crate::id::{CommandId, DestinationId, PortalId, TokenId};
+use crate::id::{CommandId, DestinationId, PortalId, SessionId, TokenId};
 use crate::origin::Origin;
 use crate::portal::Portal;
 use crate::scope::Scope;
@@ -30,6 +30,9 @@ pub struct OrgConfig {
     pub revoked: BTreeMap<TokenId, Token>,
     /// When the organization began.
     pub created_at: Option<Timestamp>,
+    /// Sessions of the console that were signed out, each with when it would have ended by
+    /// itself: until then a copy of its cookie could be used.
+    pub ended_sessions: BTreeMap<SessionId, Timestamp>,
 }
 
 /// Revoked tokens that are remembered.
@@ -87,6 +90,13 @@ pub enum ConfigChange {
     TokenIssued(Token),
     /// A token may not be used any more.
     TokenRevoked(TokenId),
+    /// Somebody signed out of the console.
+    SessionEnded {
+        /// Which session counts no more.
+        session: SessionId,
+        /// When it would have ended by itself.
+        until: Timestamp,
+    },
 }
 
 impl OrgConfig {
@@ -139,8 +149,17 @@ impl OrgConfig {
                     self.revoked.pop_first();
                 }
             }
+            ConfigChange::SessionEnded { session, until } => {
+                self.end_session(*session, *until, at);
+            }
         }
         Ok(())
+    }
+
+    /// Those that are over anyway are forgotten.
+    fn end_session(&mut self, session: SessionId, until: Timestamp, at: Timestamp) {
+        self.ended_sessions.retain(|_, until| *until > at);
+        self.ended_sessions.insert(session, until);
     }
 
     fn change_webhook(
@@ -192,6 +211,23 @@ mod tests {
         let config = config.evolve(&changed(3, destination, false)).unwrap();
         let config = config.evolve(&changed(4, destination, true)).unwrap();
         assert_eq!(since(&config), Some(2));
+    }
+
+    #[test]
+    fn sessions_are_remembered_until_they_are_over_anyway() {
+        let ended = |id: u128, at: i64| {
+            let until = Timestamp::from_nanos(at + 10);
+            let session = SessionId::from_uuid(Uuid::from_u128(id));
+            let changes = vec![ConfigChange::SessionEnded { session, until }];
+            ConfigEvent { changes, ..changed(at, None, false) }
+        };
+        let config = OrgConfig::default().evolve(&ended(1, 0)).unwrap();
+        let config = config.evolve(&ended(2, 9)).unwrap();
+        assert_eq!(config.ended_sessions.len(), 2);
+        let config = config.evolve(&ended(3, 10)).unwrap();
+        let left: Vec<u128> =
+            config.ended_sessions.keys().map(|session| session.uuid().as_u128()).collect();
+        assert_eq!(left, [2, 3]);
     }
 
     #[test]

@@ -61,6 +61,8 @@ ids! {
     JobId;
     /// An API token.
     TokenId;
+    /// A session of the console.
+    SessionId;
     /// A command; a retried command finds its own fact by it.
     CommandId;
 }

@@ -82,6 +82,10 @@ fn change_to_wire(org: OrgId, change: &ConfigChange) -> Change {
         ConfigChange::TokenRevoked(id) => {
             Change::TokenRevoked(wire::TokenRevoked { token_id: id.to_string() })
         }
+        ConfigChange::SessionEnded { session, until } => Change::SessionEnded(wire::SessionEnded {
+            session_id: session.to_string(),
+            until_ns: until.nanos(),
+        }),
     }
 }
 
@@ -117,6 +121,10 @@ fn change_from_wire(change: Change) -> Result<ConfigChange, DecodeError> {
         Change::TokenRevoked(fact) => {
             ConfigChange::TokenRevoked(parse(&fact.token_id, "token_id")?)
         }
+        Change::SessionEnded(fact) => ConfigChange::SessionEnded {
+            session: parse(&fact.session_id, "session_id")?,
+            until: Timestamp::from_nanos(fact.until_ns),
+        },
     })
 }
 
