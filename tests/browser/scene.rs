@@ -36,7 +36,7 @@ impl Scene {
         let tokens = format!("/v1/organizations/{}/tokens", org.id);
         let token = json!({"name": name, "role": "viewer"});
         let viewer = org.post(&tokens, &token).await.must(201).text("id");
-        let scene = Self { stack, org, destination, portal, viewer, siem: siem };
+        let scene = Self { stack, org, destination, portal, viewer, siem };
         scene.fill().await;
         scene
     }
@@ -54,7 +54,7 @@ impl Scene {
         ];
         let sent = self.org.send(&drafts.map(of_portal)).await;
         self.siem.wait_for_live(&sent).await;
-        let replay = json!({"start_at": auditrelay_testkit::builders::ago(std::time::Duration::from_secs(600)).to_string(),
+        let replay = json!({"start_at": auditrelay_testkit::builders::ago(std::time::Duration::from_mins(10)).to_string(),
             "end_at": auditrelay_testkit::builders::now().to_string()});
         let path = format!("/v3/portals/{}/audit-log-replay-job", self.portal);
         let _ = self.org.put(&path, &replay).await.must(202);

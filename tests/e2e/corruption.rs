@@ -20,16 +20,14 @@ fn blocks(store: &Path) -> Vec<PathBuf> {
 
 /// Changes one byte of the needle, as a disk does.
 fn spoil(store: &Path) {
-    for block in blocks(store) {
-        let mut bytes = std::fs::read(&block).unwrap();
-        let found = bytes.windows(NEEDLE.len()).position(|part| part == NEEDLE.as_bytes());
-        if let Some(at) = found {
-            bytes[at + 5] ^= 0x20;
-            std::fs::write(&block, bytes).unwrap();
-            return;
-        }
-    }
-    panic!("no block holds the needle");
+    let found = blocks(store).into_iter().find_map(|block| {
+        let bytes = std::fs::read(&block).unwrap();
+        let at = bytes.windows(NEEDLE.len()).position(|part| part == NEEDLE.as_bytes())?;
+        Some((block, bytes, at))
+    });
+    let (block, mut bytes, at) = found.unwrap();
+    bytes[at + 5] ^= 0x20;
+    std::fs::write(&block, bytes).unwrap();
 }
 
 /// Nine records that no receiver took, the fifth of them spoilt while the broker was away.

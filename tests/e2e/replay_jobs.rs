@@ -80,7 +80,8 @@ async fn a_job_can_be_sent_to_another_destination_in_another_format() {
     let there = json!({"destination_id": destination, "log_format": "cef"});
     let job = done(&org, &there).await;
     exactly(&archive.replayed_ids(job["id"].as_str().unwrap()), &accepted);
-    let lines: Vec<_> = archive.taken().iter().flat_map(|one| one.lines()).collect();
+    let lines: Vec<_> =
+        archive.taken().iter().flat_map(auditrelay_testkit::siem::Delivery::lines).collect();
     assert!(lines.iter().all(|line| format!("{line:?}").contains("CEF:0|")), "{lines:?}");
     assert_eq!(siem.deliveries().iter().filter(|one| one.replay_job.is_some()).count(), 0);
     // Without a webhook too: the job names where it goes.

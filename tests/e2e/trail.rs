@@ -67,7 +67,8 @@ async fn every_change_and_every_replay_is_in_the_log_and_at_the_webhook() {
     let ended = find(&org, "its end", |item| item["query"]["state"] == "completed").await;
     assert_eq!(ended["query"]["replay_job"], begun["query"]["replay_job"]);
     wait::until("both at the webhook", async || {
-        let lines: Vec<_> = siem.taken().iter().flat_map(|one| one.lines()).collect();
+        let lines: Vec<_> =
+            siem.taken().iter().flat_map(auditrelay_testkit::siem::Delivery::lines).collect();
         let all = ["\"act\":\"PATCH\"", "\"act\":\"PUT\"", "\"act\":\"END\""];
         let has = |part: &&str| lines.iter().any(|line| line.text.contains(*part));
         if all.iter().all(has) { Ok(()) } else { Err(format!("{} lines", lines.len())) }

@@ -1,7 +1,5 @@
 //! The benchmark works: it starts a whole system, loads it, and every event comes out once.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
-
 use std::process::Command;
 
 use serde_json::Value;

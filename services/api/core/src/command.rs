@@ -125,7 +125,7 @@ fn changes(config: &OrgConfig, command: &Command) -> Decided {
         Action::CreateOrganization { name } => Ok(organization::create(config, name)),
         Action::IssueToken(new) => token::issue(config, new),
         Action::RevokeToken(id) => token::revoke(config, *id),
-        Action::EndSession { session, until } => end_session(config, *session, *until),
+        Action::EndSession { session, until } => Ok(end_session(config, *session, *until)),
         Action::CreateDestination(new) => destination::create(config, at, new),
         Action::UpdateDestination(id, patch) => destination::update(config, at, *id, patch),
         Action::DeleteDestination(id) => destination::delete(config, *id),
@@ -141,11 +141,11 @@ fn changes(config: &OrgConfig, command: &Command) -> Decided {
 }
 
 /// Decides on the end of a session; one that has ended cannot end again.
-fn end_session(config: &OrgConfig, session: SessionId, until: Timestamp) -> Decided {
+fn end_session(config: &OrgConfig, session: SessionId, until: Timestamp) -> Vec<ConfigChange> {
     if config.ended_sessions.contains_key(&session) {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    Ok(vec![ConfigChange::SessionEnded { session, until }])
+    vec![ConfigChange::SessionEnded { session, until }]
 }
 
 #[cfg(test)]

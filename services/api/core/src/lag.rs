@@ -91,8 +91,8 @@ mod tests {
         let log = [held(2, 1, 5, 100)];
         let lag = Lag::of(cursor, &log, log.last().copied());
         assert_eq!(lag.events, 5);
-        let now = log[0].stored_at + Duration::from_secs(60);
-        assert_eq!(lag.waited(now), Duration::from_secs(60));
+        let now = log[0].stored_at + Duration::from_mins(1);
+        assert_eq!(lag.waited(now), Duration::from_mins(1));
         assert_eq!(lag.expires_at(), Some(log[0].stored_at + RETENTION));
     }
 }

@@ -114,11 +114,11 @@ pub fn judge(
 fn check_time(claims: &Map<String, Value>, rules: &Rules, now: Timestamp) -> Result<(), Untrusted> {
     let second = |name: &str| claims.get(name).map(|at| at.as_f64().map_or(f64::NAN, f64::floor));
     let seconds = |at: Timestamp| at.millis().div_euclid(1_000);
-    let over = |end: f64| !(end > to_f64(seconds(now - rules.clock_skew)));
+    let over = |end: f64| end.is_nan() || end <= to_f64(seconds(now - rules.clock_skew));
     if second("exp").is_none_or(over) {
         return Err(Untrusted::Expired);
     }
-    let ahead = |from: f64| !(from <= to_f64(seconds(now + rules.clock_skew)));
+    let ahead = |from: f64| from.is_nan() || from > to_f64(seconds(now + rules.clock_skew));
     if ["nbf", "iat"].into_iter().filter_map(second).any(ahead) {
         return Err(Untrusted::NotYet);
     }

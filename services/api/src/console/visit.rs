@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use auditrelay_api_core::authz::{Ask, permits};
+use auditrelay_api_core::authz::{Ask, Caller, permits};
 use auditrelay_api_core::token;
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::id::{OrgId, TokenId};
+use auditrelay_model::origin::Origin;
 use auditrelay_model::token::Token;
 use auditrelay_runtime::http::origin;
 use auditrelay_runtime::problem::Problem;

@@ -210,11 +210,10 @@ pub(super) async fn scope_of(
     ask: Ask,
     portal: Option<PortalId>,
 ) -> Result<(Scope, Arc<OrgConfig>), Problem> {
-    match portal {
-        Some(portal) => portal_scope(signed, ask, portal).await,
-        None => {
-            let (scope, org) = organization_scope(signed, ask)?;
-            Ok((scope, signed.api.read(org).await?))
-        }
+    if let Some(portal) = portal {
+        portal_scope(signed, ask, portal).await
+    } else {
+        let (scope, org) = organization_scope(signed, ask)?;
+        Ok((scope, signed.api.read(org).await?))
     }
 }

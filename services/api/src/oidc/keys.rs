@@ -42,7 +42,7 @@ struct Known {
 struct Key {
     id: Option<String>,
     algorithms: Vec<Algorithm>,
-    key: DecodingKey,
+    decoding: DecodingKey,
 }
 
 #[derive(Deserialize)]
@@ -147,7 +147,7 @@ impl Known {
         });
         let found = fit.next()?;
         // Which of several is meant nobody can tell.
-        fit.next().is_none().then(|| found.key.clone())
+        fit.next().is_none().then(|| found.decoding.clone())
     }
 }
 
@@ -184,6 +184,6 @@ fn usable(document: &Value) -> Option<Key> {
     let said = document.get("alg").and_then(Value::as_str);
     let is_said = |algorithm: &&Algorithm| said.is_none_or(|said| format!("{algorithm:?}") == said);
     let algorithms: Vec<_> = of_kind.iter().filter(is_said).copied().collect();
-    let key = DecodingKey::from_jwk(&jwk).ok()?;
-    (!algorithms.is_empty()).then_some(Key { id: jwk.common.key_id, algorithms, key })
+    let decoding = DecodingKey::from_jwk(&jwk).ok()?;
+    (!algorithms.is_empty()).then_some(Key { id: jwk.common.key_id, algorithms, decoding })
 }

@@ -1,7 +1,7 @@
 //! How long pages take where there is much to show. Measured, not judged: what a number means
 //! depends on the machine.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use auditrelay_model::Clock;
 use auditrelay_model::Scope;
@@ -10,6 +10,7 @@ use auditrelay_model::id::OrgId;
 use auditrelay_runtime::clock::SystemClock;
 use reqwest::Method;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::browser::Browser;
 use crate::support::{Answer, Client, World};

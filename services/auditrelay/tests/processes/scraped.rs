@@ -93,16 +93,11 @@ async fn scrape(fleet: &Fleet) {
     }
     let folder = tempfile::tempdir().unwrap();
     let listen = process::closed_address().to_string();
-    let jobs: String = fleet
-        .services
-        .iter()
-        .map(|service| {
-            let (name, admin) = (service.name, service.admin);
-            format!(
-                "  - job_name: auditrelay-{name}\n    static_configs: [{{targets: [\"{admin}\"]}}]\n"
-            )
-        })
-        .collect();
+    let jobs = fleet.services.iter().fold(String::new(), |jobs, service| {
+        let (name, admin) = (service.name, service.admin);
+        let targets = format!("static_configs: [{{targets: [\"{admin}\"]}}]");
+        jobs + &format!("  - job_name: auditrelay-{name}\n    {targets}\n")
+    });
     let rules = format!("rule_files: [\"{MONITORING}/alerts.yaml\"]\n");
     let text = format!("global: {{scrape_interval: 1s}}\n{rules}scrape_configs:\n{jobs}");
     let file = folder.path().join("prometheus.yaml");

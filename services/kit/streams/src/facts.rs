@@ -65,15 +65,12 @@ async fn stored<F: Fold>(message: Message) -> Result<Option<StoredFact<F>>, Read
     let info = message.info().map_err(ReadError::unavailable)?;
     let (sequence, again) = (info.stream_sequence, info.delivered > 1);
     let stored_at = crate::stored::timestamp(info.published);
-    match F::key(&message.subject).zip(F::decode(&message.payload).ok()) {
-        Some((key, event)) => {
-            Ok(Some(StoredFact { key, event, sequence, stored_at, again, message }))
-        }
-        None => {
-            tracing::error!(stream = %F::STREAM, sequence, "a stored fact was skipped");
-            message.ack().await.map_err(ReadError::unavailable)?;
-            Ok(None)
-        }
+    if let Some((key, event)) = F::key(&message.subject).zip(F::decode(&message.payload).ok()) {
+        Ok(Some(StoredFact { key, event, sequence, stored_at, again, message }))
+    } else {
+        tracing::error!(stream = %F::STREAM, sequence, "a stored fact was skipped");
+        message.ack().await.map_err(ReadError::unavailable)?;
+        Ok(None)
     }
 }
 

@@ -112,7 +112,6 @@ fn superseded(job: &Job, by: JobId) -> Decided {
 
 fn change(job: &Job, action: &Action) -> Result<Vec<ReplayFact>, Denial> {
     match action {
-        Action::Configure { .. } => Ok(Vec::new()),
         Action::Schedule(plan) => Ok(schedule(job, plan)),
         Action::Start { holder } => Ok(start(job, holder)),
         Action::Advance(progress) => Ok(advance(job, *progress)),
@@ -124,7 +123,7 @@ fn change(job: &Job, action: &Action) -> Result<Vec<ReplayFact>, Denial> {
             Ok(vec![ReplayFact::Paused { reason: reason.clone() }])
         }
         Action::Resume if job.paused.is_some() => Ok(vec![ReplayFact::Resumed]),
-        Action::Pause { .. } | Action::Resume => Ok(Vec::new()),
+        Action::Configure { .. } | Action::Pause { .. } | Action::Resume => Ok(Vec::new()),
         Action::Cancel { reason, progress } => Ok(end(job, || ReplayFact::Cancelled {
             reason: reason.clone(),
             progress: latest(job.progress(), *progress),

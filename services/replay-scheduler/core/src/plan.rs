@@ -94,6 +94,7 @@ mod tests {
         (plan.from_sequence, plan.until_sequence, plan.estimated_events)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "plans are compared with it")]
     fn place(epoch: u64, number: u64, sequence: u64) -> Option<Position> {
         Some(Position { epoch, number, sequence })
     }

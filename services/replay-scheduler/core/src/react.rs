@@ -96,6 +96,7 @@ const FACTS_A_DOUBLING: u32 = 128;
 
 /// What should happen next.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "it is made, looked at and dropped")]
 pub enum Next {
     /// Nothing now.
     Wait,

@@ -39,7 +39,9 @@ fn attempt(epoch: u64, first: u64, last: u64) -> Attempt {
 
 fn missing(attempts: &[Attempt], last: Position) -> Vec<(u64, u64, u64)> {
     let mut acknowledged = Acknowledged::by(OURS);
-    attempts.iter().for_each(|attempt| acknowledged.note(attempt));
+    for attempt in attempts {
+        acknowledged.note(attempt);
+    }
     let missing = acknowledged.missing(place(1, 0), last);
     missing.iter().map(|one| (one.epoch, one.first, one.last)).collect()
 }

@@ -213,7 +213,7 @@ impl Detail {
             kinds: terms.kinds.iter().map(|kind| kind.name()).collect(),
             unacknowledged_only: terms.unacknowledged_only,
             destination_id: terms.target.destination.map(|id| id.to_string()),
-            log_format: terms.target.log_format.map(|format| format.name()),
+            log_format: terms.target.log_format.map(auditrelay_model::destination::LogFormat::name),
             retry_of: terms.remainder.map(|remainder| remainder.of.to_string()),
             actor: Some(job.actor.clone()),
             accepted_at: Some(job.accepted_at.to_string()),

@@ -75,7 +75,7 @@ impl Report {
             kinds: terms.kinds.iter().map(|kind| kind.name()).collect(),
             unacknowledged_only: terms.unacknowledged_only,
             destination_id: terms.target.destination.map(|id| id.to_string()),
-            log_format: terms.target.log_format.map(|format| format.name()),
+            log_format: terms.target.log_format.map(auditrelay_model::destination::LogFormat::name),
             retry_of: terms.remainder.map(|remainder| remainder.of.to_string()),
             snapshot_sequence: job.snapshot_sequence,
             actor: job.actor.clone(),
@@ -86,7 +86,7 @@ impl Report {
             counts: ProgressView::from(progress),
             first_event_id: progress.sent.map(|sent| sent.first.to_string()),
             last_event_id: progress.sent.map(|sent| sent.last.to_string()),
-            ids_digest: progress.sent.map(|sent| hex(&sent.digest)),
+            ids_digest: progress.sent.map(|sent| sent.digest_text()),
         })
     }
 }
@@ -98,8 +98,4 @@ fn ended(job: &Job) -> Option<(Progress, Option<String>)> {
         Phase::Cancelled { reason, progress } => Some((*progress, Some(reason.clone()))),
         Phase::Accepted | Phase::Pending(_) | Phase::Running { .. } => None,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

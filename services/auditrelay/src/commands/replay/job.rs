@@ -1,5 +1,6 @@
 //! A replay job as the API shows it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use auditrelay_model::id::{JobId, PortalId};
@@ -172,18 +173,18 @@ impl JobView {
             self.progress("requests"),
         );
         if let (Some(id), Some(_)) = (text("id"), text("name").or(text("retry_of"))) {
-            summary.push_str(&format!("\n  job {id} {}", text("name").unwrap_or_default()));
+            let _ = write!(summary, "\n  job {id} {}", text("name").unwrap_or_default());
         }
         for (part, words) in [("failure", ""), ("hold", "held: "), ("paused", "paused: ")] {
             let reason = self.document.pointer(&format!("/{part}/reason"));
             if let Some(reason) = reason.and_then(Value::as_str) {
-                summary.push_str(&format!("\n  {words}{reason}"));
+                let _ = write!(summary, "\n  {words}{reason}");
             }
         }
         let overlaps = self.document.get("overlaps").and_then(Value::as_array);
         for job in overlaps.into_iter().flatten() {
             let part = |name: &str| job.get(name).and_then(Value::as_str).unwrap_or("?");
-            summary.push_str(&format!("\n  overlaps job {} ({})", part("id"), part("state")));
+            let _ = write!(summary, "\n  overlaps job {} ({})", part("id"), part("state"));
         }
         summary
     }

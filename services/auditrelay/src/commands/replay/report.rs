@@ -110,8 +110,7 @@ fn check_ids(report: &Value, ids: Option<&str>) -> Result<(), String> {
     if usize::try_from(told).ok() != Some(count) {
         return Err(format!("{told} events were sent, {count} are in the file"));
     }
-    let digest = SentIds::extend(None, distinct)
-        .map(|sent| sent.digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let digest = SentIds::extend(None, distinct).map(|sent| sent.digest_text());
     if report.get("ids_digest").and_then(Value::as_str) == digest.as_deref() {
         Ok(())
     } else {
@@ -163,8 +162,7 @@ mod tests {
     fn a_list_of_ids_is_checked_by_count_and_digest() {
         let ids = ["998db3e4-5cb7-4dd5-b51c-9878096a6999", "3e551b39-227d-4297-b911-e68fd5d77c17"];
         let sent = SentIds::extend(None, ids.map(|id| id.parse().unwrap())).unwrap();
-        let digest: String = sent.digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        let report = json!({ "counts": { "events_sent": 2 }, "ids_digest": digest });
+        let report = json!({ "counts": { "events_sent": 2 }, "ids_digest": sent.digest_text() });
         let check = |ids: &[&str]| check_ids(&report, Some(&ids.join("\n")));
         assert_eq!(check(&ids), Ok(()));
         assert_eq!(check(&[ids[0], ids[0], ids[1]]), Ok(()), "a repeat is no other event");

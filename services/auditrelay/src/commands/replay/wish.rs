@@ -1,5 +1,7 @@
 //! What a job is asked for beyond its window, and what an estimate of it says.
 
+use std::fmt::Write as _;
+
 use auditrelay_model::Timestamp;
 use auditrelay_model::id::{DestinationId, PortalId};
 use serde_json::{Map, Value, json};
@@ -10,7 +12,7 @@ pub(super) struct WishArgs {
     /// A name for people
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
-    /// Only this kind of events: authentication, authorization or gateway_access; may be repeated
+    /// Only this kind of events: authentication, authorization or `gateway_access`; may be repeated
     #[arg(long = "kind", value_name = "KIND")]
     kinds: Vec<String>,
     /// Only what the destination has not acknowledged
@@ -75,18 +77,19 @@ pub(super) fn estimate(found: &Value) -> String {
         found.get("rate").and_then(Value::as_str).unwrap_or("assumed"),
     );
     if !exact {
-        text.push_str(&format!("; at most {} events", count("events_max")));
+        let _ = write!(text, "; at most {} events", count("events_max"));
     }
     let overlaps = found.get("overlaps").and_then(Value::as_array);
     for job in overlaps.into_iter().flatten() {
         let part = |name: &str| job.get(name).and_then(Value::as_str).unwrap_or("?");
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\n  overlaps job {} ({}), {} to {}",
             part("id"),
             part("state"),
             part("start_at"),
             part("end_at")
-        ));
+        );
     }
     text
 }

@@ -115,6 +115,11 @@ pub struct SentIds {
 }
 
 impl SentIds {
+    /// The digest in hexadecimal digits.
+    pub fn digest_text(&self) -> String {
+        self.digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
     /// These ids, and what was delivered before them.
     pub fn extend(before: Option<Self>, ids: impl IntoIterator<Item = EventId>) -> Option<Self> {
         ids.into_iter().fold(before, |before, id| {

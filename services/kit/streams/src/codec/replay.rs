@@ -114,7 +114,7 @@ fn plan_to_wire(plan: &Plan) -> wire::Scheduled {
 }
 
 fn plan_from_wire(plan: wire::Scheduled) -> Plan {
-    let numbers = plan.numbers.iter();
+    let numbers = plan.numbers.into_iter();
     let numbers =
         numbers.map(|one| Stretch { epoch: one.epoch, first: one.first, last: one.last }).collect();
     Plan {
