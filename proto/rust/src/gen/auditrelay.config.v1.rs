@@ -23,7 +23,10 @@ pub struct ConfigEvent {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ConfigChange {
-    #[prost(oneof = "config_change::Change", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
+    #[prost(
+        oneof = "config_change::Change",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"
+    )]
     pub change: ::core::option::Option<config_change::Change>,
 }
 /// Nested message and enum types in `ConfigChange`.
@@ -170,10 +173,12 @@ pub struct TokenRevoked {
     #[prost(string, tag = "1")]
     pub token_id: ::prost::alloc::string::String,
 }
+/// Somebody signed out of the console: copies of the session's cookie count no more.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SessionEnded {
     #[prost(string, tag = "1")]
     pub session_id: ::prost::alloc::string::String,
+    /// When the session would have ended by itself; nobody needs to remember it longer.
     #[prost(int64, tag = "2")]
     pub until_ns: i64,
 }
