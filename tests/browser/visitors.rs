@@ -62,10 +62,10 @@ async fn a_session_that_ends_is_told_in_every_tab() {
         browser.click("Sign in").await;
         browser.sees("The organization's own audit log.").await;
         assert!(browser.url().await.ends_with("/console/setup/konnect"));
-        // Expired, or taken away by the browser.
+        // Expired, or taken away by the browser: nothing is changed.
         browser.forget_cookies().await;
         browser.click("Save").await;
-        browser.sees("Please send it again").await;
+        browser.sees("An admin or viewer token of your organization.").await;
     })
     .await;
 }

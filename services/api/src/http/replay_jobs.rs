@@ -135,6 +135,7 @@ pub(super) async fn get(signed: Signed, Id(id): Id<JobId>) -> Answer {
 }
 
 pub(super) async fn pause(signed: Signed, Id(id): Id<JobId>, request: Request) -> Answer {
+    signed.own(Ask::Replay)?;
     let reason = reason(request, "paused by request").await?;
     change(&signed, id, |_| Ok(ReplayAction::Pause { reason })).await
 }
@@ -144,6 +145,7 @@ pub(super) async fn resume(signed: Signed, Id(id): Id<JobId>) -> Answer {
 }
 
 pub(super) async fn cancel(signed: Signed, Id(id): Id<JobId>, request: Request) -> Answer {
+    signed.own(Ask::Replay)?;
     let reason = reason(request, "cancelled by request").await?;
     change(&signed, id, |job| {
         if job.is_ended() {

@@ -120,7 +120,8 @@ async fn a_job_is_accepted_runs_is_denied_and_cancelled() {
     let off = json!({"audit_log_destination_id": destination, "enabled": false});
     api.patch("/v3/audit-log-webhook", &off).await.expect(200);
     let disabled = api.put(PATH, &window(1)).await;
-    let expected = ("webhook.enabled".to_owned(), "webhook is disabled; enable it, then replay".to_owned());
+    let expected =
+        ("webhook.enabled".to_owned(), "webhook is disabled; enable it, then replay".to_owned());
     assert_eq!(disabled.faults(), [expected]);
     api.patch("/v3/audit-log-webhook", &json!({"enabled": true})).await.expect(200);
     let asked = window(1);
