@@ -37,13 +37,13 @@ async fn streams_grow_from_one_copy_to_three_under_the_events_they_hold() {
     let (org, siem) = (stack.org().await, Siem::start().await);
     org.deliver_to(&siem, "json").await;
     let mut accepted = org.send(&some(10)).await;
-    assert_eq!(copies(&stack).await, [1; 6]);
+    assert_eq!(copies(&stack).await, [1; 7]);
     stack.stop(Service::Retention).await;
     stack.set("retention.replicas", "3");
     stack.run(Service::Retention).await;
     wait::until("three copies of each stream", async || {
         let copies = copies(&stack).await;
-        if copies == [3; 6] { Ok(()) } else { Err(format!("{copies:?}")) }
+        if copies == [3; 7] { Ok(()) } else { Err(format!("{copies:?}")) }
     })
     .await;
     accepted.extend(org.insist(&some(10)).await);

@@ -54,7 +54,8 @@ async fn a_test_delivery_is_a_real_request_that_leaves_the_lane_as_it_was() {
     assert_eq!(report.seen.failure.unwrap().reason, "the receiver answered 500");
     let broken = world.test(|destination| destination.authorization.ciphertext.clear()).await;
     assert_eq!(broken.seen.failure.unwrap().phase, TestPhase::Endpoint);
-    assert_eq!(world.state(Lane::Live).await, before);
+    let after = world.state(Lane::Live).await;
+    assert_eq!((after.last_attempt, after.totals), (before.last_attempt, before.totals));
     sender.stop().await;
 }
 
