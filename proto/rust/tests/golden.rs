@@ -164,6 +164,7 @@ fn a_stored_delivery_event_reads_as_before() {
                 }),
                 stopped: None,
                 sent: None,
+                yielding_since_ns: 0,
             }),
             fact: Some(delivery_event::Fact::Attempt(Attempt {
                 batch_id: UUID.to_owned(),

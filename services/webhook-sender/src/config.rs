@@ -12,6 +12,7 @@ use auditrelay_signing::{KeySet, SealingKeys};
 use auditrelay_webhook_sender_core::batch::Caps;
 use auditrelay_webhook_sender_core::lane::Policy;
 
+use crate::limits::{IN_FLIGHT_MAX, Limit, Limits, Single};
 use crate::transport::{TlsFiles, TransportConfig};
 
 /// Settings of the webhook-sender.
@@ -29,6 +30,14 @@ pub struct Config {
     pub vendor: Vendor,
     /// How long a replay's receiver may be down before the job is given up.
     pub replay_patience: Duration,
+    /// Replay jobs that this sender works on at the same time; those on hold do not count.
+    pub replay_jobs: usize,
+    /// How fast destinations are served.
+    pub limits: Limits,
+    /// Requests that are out at the same time to one destination, over all its webhooks.
+    pub destination_requests: usize,
+    /// Live delivery that is later than this makes replays to the same destination wait.
+    pub live_lag: Duration,
     /// Batches that are written and signed at the same time.
     pub cpu_slots: NonZeroUsize,
     /// Requests that are out at the same time, over all receivers.
@@ -56,6 +65,8 @@ impl Config {
         let slots = settings.number("sender.cpu_slots", cpus, 1..=1_024);
         let memory = settings.size("sender.memory", 64 << 20, 1 << 20..=1 << 40);
         let requests = settings.number("sender.requests_max", 1_024, 1..=65_536);
+        let destination_requests = settings.number("sender.destination_requests", 64, 1..=65_536);
+        let replay_jobs = settings.number("sender.replay_jobs", 64, 1..=4_096);
         Self {
             keys: keys(settings),
             policy: policy(settings),
@@ -67,6 +78,14 @@ impl Config {
             ),
             vendor: settings.parse("sender.vendor", Vendor::default(), "a vendor's name"),
             replay_patience: settings.duration("sender.replay_patience", DAY, SECOND..=7 * DAY),
+            limits: limits(settings),
+            destination_requests: count(destination_requests),
+            live_lag: settings.duration(
+                "sender.live_lag",
+                5 * SECOND,
+                Duration::from_millis(100)..=DAY,
+            ),
+            replay_jobs: count(replay_jobs),
             cpu_slots: NonZeroUsize::new(count(slots)).unwrap_or(NonZeroUsize::MIN),
             requests_max: count(requests),
             memory_bytes: count(memory),
@@ -74,9 +93,21 @@ impl Config {
     }
 }
 
+fn limits(settings: &mut Settings) -> Limits {
+    let in_flight = settings.number("sender.max_in_flight", 1, 1..=IN_FLIGHT_MAX as u64);
+    let rate = settings.number("sender.destination_rate", 0, 0..=u64::from(u32::MAX));
+    let all = Limit {
+        in_flight: count(in_flight),
+        events_per_second: Some(rate).filter(|rate| *rate > 0),
+    };
+    let what = "a list like <destination id>=<requests>/<events a second>";
+    Limits { all, single: settings.parse("sender.destination_limits", Single::default(), what) }
+}
+
 fn policy(settings: &mut Settings) -> Policy {
     let events = settings.number("sender.batch_events", 500, 1..=10_000);
     let bytes = settings.size("sender.batch_bytes", 1_000_000, 1_000..=64_000_000);
+    let resume = settings.number("sender.resume_rate", 1_000, 1..=1_000_000);
     let retries = settings.number("sender.retries", 4, 0..=100);
     let mut wait = |key, default| settings.duration(key, default, Duration::from_millis(10)..=DAY);
     let retry = Backoff {
@@ -95,8 +126,12 @@ fn policy(settings: &mut Settings) -> Policy {
     }
     Policy {
         batch: Caps { events: count(events), bytes: count(bytes) },
-        // Two batches: one that is sent, and the next.
-        room: Caps { events: RECORDS_IN_MEMORY, bytes: count(bytes).saturating_mul(2) },
+        // Some batches: those that are sent, one that is written ahead, and the next.
+        room: Caps {
+            events: RECORDS_IN_MEMORY.max(count(events).saturating_mul(3)),
+            bytes: count(bytes).saturating_mul(3),
+        },
+        resume_rate: u32::try_from(resume).unwrap_or(u32::MAX),
         retry,
         retries: u32::try_from(retries).unwrap_or(u32::MAX),
         probe,

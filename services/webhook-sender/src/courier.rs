@@ -1,28 +1,24 @@
-//! One attempt: writes a batch, signs it, sends it, and says what came of it.
+//! One attempt: sends a letter, and says what came of it.
 
 mod trace;
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use auditrelay_format::{Vendor, render_placed, seal_line};
 use auditrelay_model::delivery::Lane;
 use auditrelay_model::destination::Destination;
-use auditrelay_model::id::JobId;
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_runtime::telemetry::trace_id;
-use auditrelay_signing::SigningKey;
-use auditrelay_signing::manifest::{Delivery, Writing};
 use auditrelay_webhook_sender_core::batch::Batch;
 use auditrelay_webhook_sender_core::lane::{Request, Tried};
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span};
 
-use crate::gzip::gzip;
-use crate::headers::{self, ATTEMPT, FIRST_ATTEMPT, MANIFEST, REPLAY_JOB, Stamp, unix_seconds};
+use crate::destinations::Site;
+use crate::headers::{self, ATTEMPT, FIRST_ATTEMPT, MANIFEST, REPLAY_JOB, Stamp};
+use crate::letter::{self, Draft, Letter, Written, message_id};
 use crate::sender::Sender;
 use crate::transport::Outgoing;
 
@@ -32,16 +28,23 @@ pub(crate) struct Parcel {
     pub(crate) request: Request,
     pub(crate) scope: Scope,
     pub(crate) destination: Arc<Destination>,
-    /// The replay job that it belongs to.
-    pub(crate) job: Option<JobId>,
+    pub(crate) lane: Lane,
+    pub(crate) site: Arc<Site>,
 }
 
 impl Parcel {
-    /// Whose work it is.
-    fn lane(&self) -> Lane {
-        self.job.map_or(Lane::Live, Lane::Replay)
+    pub(crate) fn draft(&self) -> Draft {
+        Draft {
+            batch: self.request.batch.clone(),
+            scope: self.scope,
+            lane: self.lane,
+            format: self.destination.log_format,
+        }
     }
 }
+
+/// A letter that is being written ahead; given up when it is dropped.
+pub(crate) type Ahead = AbortOnDropHandle<anyhow::Result<Written>>;
 
 /// What came of a parcel.
 #[derive(Debug)]
@@ -52,64 +55,64 @@ pub(crate) enum Sent {
     Tried(Tried),
 }
 
-/// A body that is ready to go.
-struct Letter {
-    body: Bytes,
-    signature: String,
-    manifest: String,
-}
-
-enum Written {
-    Whole(Letter),
-    Part { fits: usize },
-}
-
 /// Sends a parcel once.
-pub(crate) async fn send(sender: Arc<Sender>, parcel: Parcel) -> Sent {
+pub(crate) async fn send(sender: Arc<Sender>, parcel: Parcel, ahead: Option<Ahead>) -> Sent {
     let span = trace::process_span(&parcel);
-    carry(sender, parcel).instrument(span).await
+    carry(sender, parcel, ahead).instrument(span).await
 }
 
-async fn carry(sender: Arc<Sender>, parcel: Parcel) -> Sent {
-    let sent_at = sender.now();
-    let begun = Instant::now();
-    let written = write(&sender, &parcel, sent_at).instrument(trace::write_span(&parcel)).await;
-    let letter = match written {
+async fn carry(sender: Arc<Sender>, parcel: Parcel, ahead: Option<Ahead>) -> Sent {
+    let letter = match written(&sender, &parcel, ahead).await {
         Ok(Written::Part { fits }) => return Sent::TooLarge { fits },
         Ok(Written::Whole(letter)) => letter,
-        Err(error) => return Sent::Tried(unsent(sent_at, &error)),
+        Err(error) => return Sent::Tried(unsent(sender.now(), &error)),
     };
-    let lane = parcel.lane();
-    sender.telemetry.wrote(lane, parcel.request.batch.events, letter.body.len(), begun.elapsed());
     let span = trace::request_span(&parcel);
-    Sent::Tried(post(sender, parcel, letter, sent_at).instrument(span).await)
+    Sent::Tried(post(sender, parcel, letter).instrument(span).await)
 }
 
-async fn post(sender: Arc<Sender>, parcel: Parcel, letter: Letter, sent_at: Timestamp) -> Tried {
-    let body_bytes = letter.body.len() as u64;
+/// The letter that was written ahead, or one that is written now.
+async fn written(
+    sender: &Arc<Sender>,
+    parcel: &Parcel,
+    ahead: Option<Ahead>,
+) -> anyhow::Result<Written> {
+    if let Some(ahead) = ahead
+        && let Ok(Ok(written)) = ahead.await
+        && !matches!(&written, Written::Whole(letter) if !letter.is_fresh())
+    {
+        return Ok(written);
+    }
+    letter::write(Arc::clone(sender), parcel.draft()).await
+}
+
+async fn post(sender: Arc<Sender>, parcel: Parcel, letter: Letter) -> Tried {
     let trace_id = trace_id().unwrap_or_default();
-    let headers = match headers(&sender, &parcel, &letter, sent_at) {
+    let headers = match headers(&sender, &parcel, &letter) {
         Ok(headers) => headers,
-        Err(error) => return unsent(sent_at, &error),
+        Err(error) => return unsent(letter.at, &error),
     };
     let outgoing = Outgoing {
         org: parcel.scope.org(),
         url: parcel.destination.endpoint.clone(),
         tls: parcel.destination.tls,
         headers,
-        body: gzip(letter.body).await,
+        body: letter.body,
         deadline: sender.config.request_deadline,
     };
-    // The wait for a slot is ours, not the receiver's.
+    // The wait for a turn is ours, not the receiver's.
+    let rate = sender.rate(parcel.scope, parcel.destination.id);
+    let pass = parcel.site.admit(parcel.lane, parcel.request.batch.events, rate).await;
     let slot = sender.requests.acquire().await;
     let started_at = sender.now();
     let begun = Instant::now();
     let outcome = sender.transport.post(outgoing).await;
-    drop(slot);
     let duration = begun.elapsed();
+    parcel.site.ended(&outcome, duration);
+    drop((slot, pass));
     trace::answered(&Span::current(), &outcome);
-    sender.telemetry.requested(parcel.lane(), duration);
-    Tried { outcome, started_at, duration, body_bytes, trace_id }
+    sender.telemetry.requested(parcel.lane, duration);
+    Tried { outcome, started_at, duration, body_bytes: letter.body_bytes as u64, trace_id }
 }
 
 /// An attempt that did not get as far as the network.
@@ -123,84 +126,19 @@ fn unsent(at: Timestamp, error: &anyhow::Error) -> Tried {
     }
 }
 
-/// Rendering and signing are work for a processor: off the threads that serve sockets, bounded.
-async fn write(sender: &Arc<Sender>, parcel: &Parcel, at: Timestamp) -> anyhow::Result<Written> {
-    let slot = Arc::clone(&sender.cpu).acquire_owned().await?;
-    let sender = Arc::clone(sender);
-    let parcel = parcel.clone();
-    let span = Span::current();
-    let work = move || {
-        let _slot = slot;
-        let _entered = span.enter();
-        let pen = Pen {
-            key: sender.keys.signing.current(),
-            vendor: &sender.config.vendor,
-            bytes_max: sender.config.policy.batch.bytes,
-        };
-        pen.write(&parcel, at)
-    };
-    tokio::task::spawn_blocking(work).await.context("the batch could not be written")
-}
-
-struct Pen<'a> {
-    key: &'a SigningKey,
-    vendor: &'a Vendor,
-    bytes_max: usize,
-}
-
-impl Pen<'_> {
-    fn write(&self, parcel: &Parcel, at: Timestamp) -> Written {
-        let format = parcel.destination.log_format;
-        let mut body = String::new();
-        let mut manifest = Writing::default();
-        for (index, (place, event)) in parcel.request.batch.placed().enumerate() {
-            let line = render_placed(event, parcel.scope, place, format, self.vendor);
-            let signature = self.key.sign(line.as_bytes());
-            let line = seal_line(line, format, &signature);
-            if index > 0 && body.len() + 1 + line.len() > self.bytes_max {
-                return Written::Part { fits: index };
-            }
-            if index > 0 {
-                body.push('\n');
-            }
-            body.push_str(&line);
-            manifest.event((place.epoch, place.number), &event.id.to_string());
-        }
-        let id = message_id(&parcel.request.batch);
-        let signature = self.key.sign_webhook(&id, unix_seconds(at), body.as_bytes());
-        let manifest = manifest.sign(self.key, delivery(parcel, id, at));
-        Written::Whole(Letter { body: body.into(), signature, manifest })
-    }
-}
-
-fn headers(
-    sender: &Sender,
-    parcel: &Parcel,
-    letter: &Letter,
-    at: Timestamp,
-) -> anyhow::Result<HeaderMap> {
+fn headers(sender: &Sender, parcel: &Parcel, letter: &Letter) -> anyhow::Result<HeaderMap> {
     let message_id = message_id(&parcel.request.batch);
-    let stamp = Stamp { message_id: &message_id, at, signature: &letter.signature };
+    let stamp = Stamp { message_id: &message_id, at: letter.at, signature: &letter.signature };
     let mut headers = headers::headers(sender, &parcel.destination, &stamp)?;
     headers.insert(ATTEMPT, HeaderValue::from(parcel.request.attempt));
     if let Some(first) = first_attempt_at(&parcel.request.batch) {
         headers.insert(FIRST_ATTEMPT, HeaderValue::from_str(&first.to_string())?);
     }
     headers.insert(MANIFEST, HeaderValue::from_str(&letter.manifest)?);
-    if let Some(job) = parcel.job {
+    if let Lane::Replay(job) = parcel.lane {
         headers.insert(REPLAY_JOB, HeaderValue::from_str(&job.to_string())?);
     }
     Ok(headers)
-}
-
-fn delivery(parcel: &Parcel, id: String, at: Timestamp) -> Delivery {
-    Delivery {
-        id,
-        org_id: parcel.scope.org().to_string(),
-        portal_id: parcel.scope.portal().map(|portal| portal.to_string()),
-        job: parcel.job.map(|job| job.to_string()),
-        sent_at: unix_seconds(at),
-    }
 }
 
 /// A batch is made when it is first sent, and its id says when that was.
@@ -208,8 +146,4 @@ fn first_attempt_at(batch: &Batch) -> Option<Timestamp> {
     let (seconds, nanos) = batch.id.uuid().get_timestamp()?.to_unix();
     let seconds = i64::try_from(seconds).ok()?;
     Some(Timestamp::from_nanos(seconds.checked_mul(1_000_000_000)?.checked_add(nanos.into())?))
-}
-
-fn message_id(batch: &Batch) -> String {
-    format!("msg_{}", batch.id)
 }

@@ -111,6 +111,11 @@ impl Door {
         self.gate().leave()
     }
 
+    /// Where the lives of the log before `epoch` ended, as far as the shard has seen it.
+    pub(crate) fn ends_before(&self, epoch: u64) -> Vec<Position> {
+        self.gate().ends_before(epoch)
+    }
+
     pub(crate) fn rejoin(&self, sequence: u64) -> Result<(), Position> {
         self.gate().rejoin(sequence)
     }

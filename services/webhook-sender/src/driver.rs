@@ -4,20 +4,24 @@ mod arrival;
 mod effects;
 mod supply;
 
-use std::collections::BTreeMap;
-use std::pin::Pin;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use auditrelay_model::delivery::{Lane as LaneName, LaneState};
+use auditrelay_model::id::BatchId;
+use auditrelay_model::record::Position;
 use auditrelay_model::replay::Target;
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_streams::Acker;
 use auditrelay_webhook_sender_core::lane::{Course, Input, Lane, Switch, Wants};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, Interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::courier::Sent;
+use crate::courier::{Ahead, Sent};
+use crate::destinations::Site;
 use crate::door::{Cargo, Ticket};
 use crate::memory::Charge;
 use crate::report::{Dispossessed, Journal};
@@ -25,6 +29,9 @@ use crate::sender::{Receiver, Sender};
 use supply::Supplied;
 
 pub(crate) use supply::Supply;
+
+/// How often a replay lane looks whether it is in the way.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How a lane is stopped.
 #[derive(Debug, Clone)]
@@ -40,6 +47,8 @@ pub(crate) struct Leash {
 pub(crate) enum Ended {
     /// It was drained, stopped or complete.
     ByItself,
+    /// It is to be started again after this time: its receiver is down.
+    Parked(Duration),
     /// It was told to drop everything.
     CutOff,
     /// Another sender owns it.
@@ -72,16 +81,20 @@ pub(crate) struct Driver {
     supply: Supply,
     /// What acknowledges the records that are in the machine.
     held: BTreeMap<u64, Vec<Held>>,
-    in_flight: Option<Flight>,
-    /// When the last event that was sent had been accepted.
-    newest_accepted_at: Timestamp,
+    /// Requests that are out.
+    out: JoinSet<(BatchId, Sent)>,
+    /// The batch that goes out next, being written.
+    ahead: Option<(BatchId, Ahead)>,
+    /// When the newest events of the batches that are out had been accepted.
+    accepted: HashMap<BatchId, Timestamp>,
+    site: Option<Arc<Site>>,
+    /// When a replay lane looks whether it is in the way.
+    looks: Option<Interval>,
     alarm: Option<Instant>,
     changes: watch::Receiver<u64>,
     draining: bool,
     standing: Option<&'static str>,
 }
-
-type Flight = Pin<Box<dyn Future<Output = Sent> + Send>>;
 
 /// A record in the machine.
 struct Held {
@@ -92,7 +105,7 @@ struct Held {
 
 enum Flow {
     GoOn,
-    End,
+    End(Ended),
 }
 
 impl Driver {
@@ -111,8 +124,11 @@ impl Driver {
             receiver,
             supply,
             held: BTreeMap::new(),
-            in_flight: None,
-            newest_accepted_at: Timestamp::default(),
+            out: JoinSet::new(),
+            ahead: None,
+            accepted: HashMap::new(),
+            site: None,
+            looks: matches!(name, LaneName::Replay(_)).then(|| tokio::time::interval(LOOK_EVERY)),
             alarm: None,
             changes,
             draining: false,
@@ -128,16 +144,18 @@ impl Driver {
             ended = self.work(&leash.soft) => ended.unwrap_or(Ended::Dispossessed),
         };
         self.sender.telemetry.moved(self.standing, None);
+        self.note_oldest(None);
         ended
     }
 
     async fn work(&mut self, soft: &CancellationToken) -> Result<Ended, Dispossessed> {
         let mut input = Input::Started;
         loop {
-            if let Flow::End = self.handle(input).await? {
-                return Ok(Ended::ByItself);
+            if let Flow::End(ended) = self.handle(input).await? {
+                return Ok(ended);
             }
             self.note_standing();
+            self.note_site();
             input = self.next(soft).await;
         }
     }
@@ -153,7 +171,12 @@ impl Driver {
                     self.draining = true;
                     return Input::Drain;
                 }
-                sent = landed(&mut self.in_flight) => return self.landed(sent),
+                Some(sent) = self.out.join_next() => if let Some(input) = self.landed(sent) {
+                    return input;
+                },
+                () = tick(&mut self.looks) => if let Some(yields) = self.look_at_live() {
+                    return Input::Yield(yields);
+                },
                 () = ring(self.alarm) => {
                     self.alarm = None;
                     return Input::Woke;
@@ -173,22 +196,36 @@ impl Driver {
     /// While memory is short, a lane that has something to do reads no more.
     fn wants(&self) -> Wants {
         match self.machine.wants() {
-            Wants::FromReader if self.in_flight.is_some() && self.sender.memory.is_crowded() => {
+            Wants::FromReader if !self.out.is_empty() && self.sender.memory.is_crowded() => {
                 Wants::Nothing
             }
             wants => wants,
         }
     }
 
-    fn landed(&mut self, sent: Sent) -> Input {
-        self.in_flight = None;
-        match sent {
-            Sent::TooLarge { fits } => Input::Cut { fits },
+    fn landed(&mut self, ended: Result<(BatchId, Sent), JoinError>) -> Option<Input> {
+        let (batch, sent) = match ended {
+            Ok(ended) => ended,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is stopping.
+                Err(_) => return None,
+            },
+        };
+        Some(match sent {
+            Sent::TooLarge { fits } => Input::Cut { batch, fits },
             Sent::Tried(tried) => {
                 self.sender.telemetry.tried(self.name, &tried.outcome);
-                Input::Tried(tried)
+                Input::Tried(batch, tried)
             }
-        }
+        })
+    }
+
+    /// Where earlier lives of the log ended, when the record begins a new one.
+    fn ended_before(&self, epoch: u64) -> Vec<Position> {
+        let is_new = self.machine.tail().is_some_and(|tail| tail.epoch < epoch);
+        let door = self.supply.door().filter(|_| is_new);
+        door.map(|door| door.ends_before(epoch)).unwrap_or_default()
     }
 
     async fn supplied(&mut self, supplied: Supplied) -> Input {
@@ -202,7 +239,8 @@ impl Driver {
             _charge: charge,
             ticket,
         });
-        Input::Arrived(arrival::read(pulled, &self.supply).await)
+        let ended = self.ended_before(pulled.head.epoch);
+        Input::Arrived(arrival::read(pulled, &self.supply, ended).await)
     }
 
     /// The switch, when it changed. A replay keeps the receiver that it started with, until that
@@ -220,6 +258,38 @@ impl Driver {
         Some(self.receiver.switch)
     }
 
+    /// Tells the other lanes of the destination how late this one is.
+    fn note_site(&mut self) {
+        let destination = self.receiver.destination.as_ref().map(|destination| destination.id);
+        if self.site.as_ref().map(|site| site.destination()) != destination {
+            self.note_oldest(None);
+            self.site = destination.map(|id| self.sender.destinations.site(id));
+        }
+        match self.machine.oldest() {
+            Some(at) => self.note_oldest(Some(at)),
+            None if self.machine.state().behind.is_none() => self.note_oldest(None),
+            // Nothing is in memory, but there is more to read.
+            None => {}
+        }
+    }
+
+    fn note_oldest(&self, accepted_at: Option<Timestamp>) {
+        if let (LaneName::Live, Some(site)) = (self.name, &self.site) {
+            site.note_oldest(self.scope, accepted_at);
+        }
+    }
+
+    /// Whether a replay lane must make room from now on, or need not any more.
+    fn look_at_live(&self) -> Option<bool> {
+        let site = self.site.as_ref()?;
+        let (yielding, most) =
+            (self.machine.state().yielding.is_some(), self.sender.config.live_lag);
+        // Half of it to go on, so that a lane does not change its mind at every event.
+        let most = if yielding { most / 2 } else { most };
+        let late = site.live_lag(self.sender.now()) > most;
+        (late != yielding).then_some(late)
+    }
+
     fn note_standing(&mut self) {
         let now = Some(self.machine.standing());
         if now != self.standing {
@@ -231,10 +301,9 @@ impl Driver {
     }
 }
 
-/// Ends when the request does; never when none is out.
-async fn landed(flight: &mut Option<Flight>) -> Sent {
-    match flight {
-        Some(flight) => flight.as_mut().await,
+async fn tick(looks: &mut Option<Interval>) {
+    match looks {
+        Some(looks) => drop(looks.tick().await),
         None => std::future::pending().await,
     }
 }

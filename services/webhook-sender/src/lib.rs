@@ -2,8 +2,9 @@
 //!
 //! Cast: `shards` takes this sender's share of the shards; a `shard` reads records and hands each
 //! to its scope's lane; a `driver` runs one lane, whose decisions are made in the core, and carries
-//! them out; `courier` writes, signs and sends one batch over the [`transport`]; `report` stores
-//! what the lane did. `replay` runs the lanes of replay jobs with the same driver.
+//! them out; `letter` is a batch written, signed and compressed, which `courier` sends over the
+//! [`transport`]; `destinations` is what the lanes of one destination share; `report` stores what
+//! the lane did. `replay` runs the lanes of replay jobs with the same driver.
 //!
 //! Invariants: a record is acknowledged only after the fact that covers it is stored; facts are
 //! stored by compare-and-set, so a sender that lost its lane stops at the next one; a lane never
@@ -12,12 +13,15 @@
 mod commands;
 pub mod config;
 mod courier;
+mod destinations;
 mod door;
 mod driver;
 mod guard;
 pub mod gzip;
 mod headers;
 mod lanes;
+mod letter;
+mod limits;
 mod memory;
 mod quarantine;
 mod replay;
@@ -29,6 +33,7 @@ mod shard;
 mod shards;
 mod single;
 mod source;
+mod standing;
 mod telemetry;
 mod test_delivery;
 pub mod transport;

@@ -4,20 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use auditrelay_model::delivery::Lane;
 use auditrelay_model::destination::Destination;
-use auditrelay_model::id::BatchId;
+use auditrelay_model::id::{BatchId, DestinationId};
 use auditrelay_model::replay::Target;
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_runtime::context::Context;
 use auditrelay_runtime::ids;
-use auditrelay_streams::{ConfigFold, Projection, Streams};
+use auditrelay_streams::{ConfigFold, Projection, Streams, shard_of};
 use auditrelay_webhook_sender_core::lane::{Moment, Switch};
 use auditrelay_webhook_sender_core::route;
 use http::HeaderValue;
 use tokio::sync::Semaphore;
 
 use crate::config::{Config, Keys};
+use crate::destinations::Destinations;
 use crate::memory::Memory;
+use crate::shards::HeldShards;
 use crate::telemetry::Telemetry;
 use crate::transport::Transport;
 
@@ -37,8 +40,26 @@ pub(crate) struct Sender {
     pub(crate) memory: Arc<Memory>,
     /// Batches that are written at the same time.
     pub(crate) cpu: Arc<Semaphore>,
+    /// The shards that this sender holds.
+    pub(crate) shards: HeldShards,
     /// Requests that are out at the same time.
     pub(crate) requests: Semaphore,
+    /// What replays may take of the above.
+    pub(crate) of_replays: Budget,
+    pub(crate) destinations: Destinations,
+}
+
+/// Parts of a sender.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    pub(crate) cpu: Arc<Semaphore>,
+}
+
+impl Budget {
+    /// One slot stays for live delivery where there are two.
+    pub(crate) fn of_replays(cpu_slots: usize) -> Self {
+        Self { cpu: Arc::new(Semaphore::new((cpu_slots - 1).max(1))) }
+    }
 }
 
 /// A scope's receiver as it is configured now.
@@ -61,17 +82,36 @@ impl Sender {
     }
 
     pub(crate) fn moment(&self) -> Moment {
-        Moment { now: self.now(), chance: ids::chance(), fresh: BatchId::from_uuid(ids::uuid_v7()) }
+        let (now, running) = (self.now(), self.destinations.running());
+        Moment { now, running, chance: ids::chance(), fresh: BatchId::from_uuid(ids::uuid_v7()) }
     }
 
     pub(crate) fn receiver(&self, scope: Scope, target: Target) -> Receiver {
         let config = self.configured.get(&scope.org()).state;
-        let (switch, destination) = route::receiver(&config, scope, target);
+        let (switch, destination) =
+            route::receiver(&config, scope, target, |id| self.config.limits.of(id).in_flight);
         Receiver {
             switch,
             since: if target.destination.is_none() { route::since(&config, scope) } else { None },
             destination: destination.map(Arc::new),
         }
+    }
+
+    /// What limits a lane besides what limits all.
+    pub(crate) fn budget(&self, lane: Lane) -> Option<&Budget> {
+        match lane {
+            Lane::Live => None,
+            Lane::Replay(_) => Some(&self.of_replays),
+        }
+    }
+
+    /// Events a second that this sender may give a destination; none where there is no cap.
+    pub(crate) fn rate(&self, scope: Scope, destination: DestinationId) -> Option<u64> {
+        let cap = self.config.limits.of(destination).events_per_second?;
+        let config = self.configured.get(&scope.org()).state;
+        let mine = |scope| self.shards.holds(shard_of(scope));
+        let (here, all) = route::share(&config, destination, mine);
+        Some((cap * here.max(1) / all.max(1)).max(1))
     }
 
     /// The `Authorization` header's value; none where the destination has none.

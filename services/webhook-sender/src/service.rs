@@ -12,8 +12,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::destinations::Destinations;
 use crate::memory::Memory;
-use crate::sender::Sender;
+use crate::sender::{Budget, Sender};
+use crate::shards::HeldShards;
 use crate::telemetry::Telemetry;
 use crate::transport::Transport;
 use crate::{commands, replay, shards};
@@ -49,6 +51,9 @@ pub async fn start(config: Config, streams: Streams, context: Context) -> anyhow
             memory: Arc::new(Memory::new(config.memory_bytes)),
             cpu: Arc::new(Semaphore::new(config.cpu_slots.get())),
             requests: Semaphore::new(config.requests_max),
+            of_replays: Budget::of_replays(config.cpu_slots.get()),
+            destinations: Destinations::new(config.destination_requests),
+            shards: HeldShards::default(),
             config,
             keys,
             streams,

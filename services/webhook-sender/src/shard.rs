@@ -15,6 +15,7 @@ use crate::door::Count;
 use crate::driver::Leash;
 use crate::lanes::{self, Holding, LiveLane};
 use crate::sender::Sender;
+use crate::standing::{Standing, standing};
 
 const TOGETHER: usize = 64;
 const WAIT: Duration = Duration::from_secs(1);
@@ -74,7 +75,7 @@ impl Shard {
             if self.lanes.contains_key(&scope) {
                 continue;
             }
-            let standing = lanes::standing(&self.sender, scope).await?;
+            let standing = standing(&self.sender, scope).await?;
             if let Some(standing) = standing.map(|found| found.of_found(self.sender.now()))
                 && standing.state.behind.is_some()
             {
@@ -84,7 +85,7 @@ impl Shard {
         Ok(())
     }
 
-    async fn open(&mut self, scope: Scope, standing: lanes::Standing) -> Result<(), ReadError> {
+    async fn open(&mut self, scope: Scope, standing: Standing) -> Result<(), ReadError> {
         let lane = lanes::open(&self.sender, scope, standing, &self.holding).await?;
         self.lanes.insert(scope, lane);
         Ok(())
@@ -125,7 +126,7 @@ impl Shard {
     ) -> Result<Option<auditrelay_streams::Acker>, ReadError> {
         let scope = pulled.head.scope;
         if self.lanes.get(&scope).is_none_or(LiveLane::has_ended) {
-            let Some(standing) = lanes::standing(&self.sender, scope).await? else {
+            let Some(standing) = standing(&self.sender, scope).await? else {
                 // Removed since it was looked at.
                 return Ok(Some(pulled.acker()));
             };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use auditrelay_streams::{Lease, ReadError};
@@ -35,6 +36,28 @@ pub(crate) async fn run(sender: Arc<Sender>) {
     shards.give_up().await;
 }
 
+/// The shards that this sender holds, for all to see.
+#[derive(Debug, Default)]
+pub(crate) struct HeldShards(AtomicU64);
+
+impl HeldShards {
+    pub(crate) fn holds(&self, shard: u8) -> bool {
+        self.0.load(Ordering::Relaxed) & bit(shard) != 0
+    }
+
+    fn add(&self, shard: u8) {
+        self.0.fetch_or(bit(shard), Ordering::Relaxed);
+    }
+
+    fn remove(&self, shard: u8) {
+        self.0.fetch_and(!bit(shard), Ordering::Relaxed);
+    }
+}
+
+const fn bit(shard: u8) -> u64 {
+    1 << (shard & 63)
+}
+
 struct Shards {
     sender: Arc<Sender>,
     held: BTreeMap<u8, Held>,
@@ -51,6 +74,7 @@ impl Shards {
     async fn look(&mut self) -> Result<(), ReadError> {
         self.held.retain(|_, held| !held.ended.is_cancelled());
         self.sender.telemetry.shards(self.held.len());
+        self.sender.telemetry.lateness(self.sender.destinations.look(self.sender.now()));
         let members = self.members().await?;
         let numbers: BTreeSet<u8> = self.held.keys().copied().collect();
         let todo = plan(&numbers, members, self.preference());
@@ -93,7 +117,9 @@ impl Shards {
         drain.spawn("shard", async move {
             let _ended = ended;
             tracing::info!(shard = number, "shard taken");
+            sender.shards.add(number);
             shard.run().await;
+            sender.shards.remove(number);
             // Acknowledgements first: whoever is next should not get those records again.
             if let Err(error) = sender.streams.flush().await {
                 tracing::debug!(%error, "acknowledgements may be lost");

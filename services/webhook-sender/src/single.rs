@@ -50,7 +50,7 @@ impl Single<'_> {
             url: destination.endpoint.clone(),
             tls: destination.tls,
             headers,
-            body: gzip(body.into()).await,
+            body: gzip(body.as_ref()),
             deadline: sender.command_deadline(),
         })
     }

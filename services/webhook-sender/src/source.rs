@@ -44,6 +44,11 @@ impl Source {
         Self::new(streams, scope, Kind::Replay(job))
     }
 
+    /// The records of a job whose consumer is ahead of its lane.
+    pub(crate) fn of_torn_job(streams: Streams, scope: Scope, job: JobId) -> Self {
+        Self::new(streams, scope, Kind::Disposable { name: format!("again-{job}") })
+    }
+
     fn new(streams: Streams, scope: Scope, kind: Kind) -> Self {
         let pulled = VecDeque::new();
         Self { streams, scope, kind, reader: None, pulled, at_end: false, oldest: 0 }

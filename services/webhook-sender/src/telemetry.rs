@@ -5,6 +5,7 @@ use std::time::Duration;
 use auditrelay_model::Scope;
 use auditrelay_model::delivery::{DeliveryFact, Lane};
 use auditrelay_runtime::metrics::{self, Metrics, TracedHistogram};
+use auditrelay_streams::Undecodable;
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -27,6 +28,9 @@ pub(crate) struct Telemetry {
     shards: Gauge,
     tests: Family<ResultLabels, Counter>,
     releases: Family<ResultLabels, Counter>,
+    lateness: Gauge,
+    unreadable: Counter,
+    replays: Family<StateLabels, Gauge>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -78,6 +82,9 @@ impl Telemetry {
             shards: Gauge::default(),
             tests: Family::default(),
             releases: Family::default(),
+            lateness: Gauge::default(),
+            unreadable: Counter::default(),
+            replays: Family::default(),
         };
         let t = &telemetry;
         metrics.register("webhook_attempts", "Requests to receivers", t.attempts.clone());
@@ -120,7 +127,38 @@ impl Telemetry {
             "Commands about events in quarantine by what came of them",
             t.releases.clone(),
         );
+        metrics.register(
+            "webhook_facts_unreadable",
+            "Last facts of lanes that could not be read",
+            t.unreadable.clone(),
+        );
+        metrics.register(
+            "webhook_oldest_undelivered_seconds",
+            "Age of the oldest event that a live lane of this sender has in hand",
+            t.lateness.clone(),
+        );
+        metrics.register("webhook_replay_jobs", "Replay jobs of this sender", t.replays.clone());
         telemetry
+    }
+
+    /// How late live delivery is at its worst.
+    pub(crate) fn lateness(&self, lag: Duration) {
+        self.lateness.set(i64::try_from(lag.as_secs()).unwrap_or(i64::MAX));
+    }
+
+    /// Replay jobs of this sender.
+    pub(crate) fn replays(&self, at_work: usize, parked: usize) {
+        for (state, count) in [("at_work", at_work), ("parked", parked)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.replays.get_or_create(&StateLabels { state }).set(count);
+        }
+    }
+
+    /// A lane's last fact cannot be read.
+    pub(crate) fn unreadable(&self, scope: Scope, lane: Lane, fact: u64, error: &Undecodable) {
+        self.unreadable.inc();
+        let lane = lane.token();
+        tracing::error!(%scope, lane, fact, %error, "a lane goes on from an older fact");
     }
 
     /// A batch was rendered and signed; inside its span.
@@ -194,6 +232,8 @@ impl Telemetry {
                 "webhook is inactive"
             ),
             DeliveryFact::Resumed => tracing::info!(%scope, lane, "webhook is active again"),
+            DeliveryFact::Yielded => tracing::info!(%scope, lane, "replay makes room"),
+            DeliveryFact::WentOn => tracing::info!(%scope, lane, "replay goes on"),
             DeliveryFact::Quarantined(event) => {
                 self.set_aside.get_or_create(&FateLabels { fate: "quarantined" }).inc();
                 tracing::warn!(

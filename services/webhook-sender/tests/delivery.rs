@@ -172,6 +172,41 @@ async fn a_lane_whose_facts_have_expired_goes_on_at_once_and_repeats_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_last_fact_that_cannot_be_read_costs_nothing_but_repeats() {
+    let world = World::new().await;
+    let first = world.sender("a").await;
+    world.append(2).await;
+    world.append(2).await;
+    world.caught_up().await;
+    first.stop().await;
+    world.tear_facts().await;
+    let second = world.sender("b").await;
+    world.until("readable again", |state| state.totals.requests > 0).await;
+    world.append(3).await;
+    world.delivered(7).await;
+    assert_eq!(first_receipts(&world.receiver.ids()), world.appended(), "in order, none missing");
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_last_record_that_cannot_be_read_stops_no_lane_that_is_behind() {
+    let world = World::new().await;
+    let first = world.sender("a").await;
+    world.append(2).await;
+    world.delivered(2).await;
+    world.webhook(false).await;
+    world.until("behind", |state| state.behind.is_some()).await;
+    world.append(2).await;
+    first.stop().await;
+    world.tear_log().await;
+    let second = world.sender("b").await;
+    world.webhook(true).await;
+    world.delivered(4).await;
+    assert_eq!(world.receiver.ids(), world.appended(), "in order, each once");
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_a_disabled_webhook_outlives_the_lanes_facts_and_its_sender() {
     let world = World::new().await;
     let first = world.sender("a").await;

@@ -15,7 +15,10 @@ pub struct DeliveryEvent {
     /// The lane after this fact: a lane's last message tells all about it.
     #[prost(message, optional, tag = "5")]
     pub state: ::core::option::Option<LaneState>,
-    #[prost(oneof = "delivery_event::Fact", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18")]
+    #[prost(
+        oneof = "delivery_event::Fact",
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20"
+    )]
     pub fact: ::core::option::Option<delivery_event::Fact>,
 }
 /// Nested message and enum types in `DeliveryEvent`.
@@ -40,6 +43,10 @@ pub mod delivery_event {
         Expired(super::Expired),
         #[prost(message, tag = "18")]
         Stopped(super::Stopped),
+        #[prost(message, tag = "19")]
+        Yielded(super::Yielded),
+        #[prost(message, tag = "20")]
+        WentOn(super::WentOn),
     }
 }
 /// A place in a scope's log: an event's number and the stream sequence of its record.
@@ -131,6 +138,9 @@ pub struct Held {
     pub customer_must_act: bool,
     #[prost(int64, tag = "3")]
     pub since_ns: i64,
+    /// Probes that failed since then.
+    #[prost(uint32, tag = "4")]
+    pub probes: u32,
 }
 /// A probe was delivered: the lane sends again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -168,6 +178,12 @@ pub struct Expired {
     #[prost(bool, tag = "3")]
     pub early: bool,
 }
+/// A replay lane makes room: live delivery to the same destination is late.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Yielded {}
+/// Live delivery is on time again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WentOn {}
 /// The lane was ended: its webhook is gone, or its job is over or cannot go on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Stopped {
@@ -199,6 +215,9 @@ pub struct LaneState {
     /// Which events a replay delivered.
     #[prost(message, optional, tag = "7")]
     pub sent: ::core::option::Option<SentIds>,
+    /// Since when a replay lane makes room for live delivery; 0 when it does not.
+    #[prost(int64, tag = "8")]
+    pub yielding_since_ns: i64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Behind {

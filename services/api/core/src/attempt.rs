@@ -154,6 +154,8 @@ impl View {
             | DeliveryFact::Quarantined(_)
             | DeliveryFact::Passed { .. }
             | DeliveryFact::Expired { .. }
+            | DeliveryFact::Yielded
+            | DeliveryFact::WentOn
             | DeliveryFact::Stopped { .. } => None,
         }
     }

@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn a_lane_that_holds_is_inactive() {
         let reason = "refused".to_owned();
-        let hold = Some(Hold { reason, customer_must_act: true, since: at(11) });
+        let hold = Some(Hold { reason, customer_must_act: true, since: at(11), probes: 0 });
         let holding = LaneState { hold, ..lane(12, Some(200)) };
         assert_eq!(View::of(Some(&webhook(true)), &[&holding]).webhook_status, "inactive");
         let stopped = Some(("removed".to_owned(), String::new()));

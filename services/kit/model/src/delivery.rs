@@ -84,6 +84,10 @@ pub enum DeliveryFact {
         /// They should still have been there: the broker lost them.
         early: bool,
     },
+    /// A replay lane makes room: live delivery to the same destination is late.
+    Yielded,
+    /// Live delivery is on time again.
+    WentOn,
     /// The lane was ended: its webhook is gone, or its job is over or can not go on.
     Stopped {
         /// One lower-case word for machines.
@@ -139,6 +143,8 @@ pub struct Hold {
     pub customer_must_act: bool,
     /// Since when.
     pub since: Timestamp,
+    /// Probes that failed since then.
+    pub probes: u32,
 }
 
 /// An event that the receiver refuses alone.
@@ -163,6 +169,8 @@ pub struct LaneState {
     pub behind: Option<Behind>,
     /// When only probes are sent.
     pub hold: Option<Hold>,
+    /// When a replay lane makes room for live delivery: since when.
+    pub yielding: Option<Timestamp>,
     /// The last attempt.
     pub last_attempt: Option<LastAttempt>,
     /// What the lane has done.
@@ -239,6 +247,8 @@ impl LaneState {
                 self.totals.events_expired += events;
                 self.cursor = Some(*to);
             }
+            DeliveryFact::Yielded => self.yielding = Some(at),
+            DeliveryFact::WentOn => self.yielding = None,
             DeliveryFact::Stopped { code, reason } => {
                 self.stopped = Some((code.clone(), reason.clone()));
             }
@@ -258,6 +268,9 @@ impl LaneState {
             self.sent = attempt.sent.or(self.sent);
         } else {
             self.totals.requests_failed += 1;
+            if let Some(hold) = &mut self.hold {
+                hold.probes = hold.probes.saturating_add(1);
+            }
         }
         self.last_attempt = Some(LastAttempt {
             at,

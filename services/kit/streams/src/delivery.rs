@@ -7,8 +7,18 @@ use crate::append::Outgoing;
 use crate::codec;
 use crate::connect::Streams;
 use crate::error::{AppendError, ReadError};
+use crate::reader::Undecodable;
 use crate::subject;
 use crate::topology::StreamName;
+
+/// The end of a lane's facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneEnd {
+    /// The last fact; an error where it cannot be read.
+    pub fact: Result<DeliveryEvent, Undecodable>,
+    /// Its sequence: what is appended next is expected behind it.
+    pub sequence: u64,
+}
 
 impl Streams {
     /// Stores a fact behind the lane's last one, whose sequence must be `expect_last` (0 for
@@ -33,13 +43,21 @@ impl Streams {
         scope: Scope,
         lane: Lane,
     ) -> Result<Option<(DeliveryEvent, u64)>, ReadError> {
+        let end = self.lane_end(scope, lane).await?;
+        end.map(|end| match end.fact {
+            Ok(event) => Ok((event, end.sequence)),
+            Err(error) => Err(ReadError::Corrupt(error.to_string())),
+        })
+        .transpose()
+    }
+
+    /// The end of the lane's facts, readable or not, from the leader.
+    pub async fn lane_end(&self, scope: Scope, lane: Lane) -> Result<Option<LaneEnd>, ReadError> {
         let stored = self.last(StreamName::Delivery, &subject::delivery(scope, lane)).await?;
-        stored
-            .map(|stored| {
-                let event = codec::delivery::decode(&stored.payload)
-                    .map_err(|error| ReadError::Corrupt(error.to_string()))?;
-                Ok((event, stored.sequence))
-            })
-            .transpose()
+        Ok(stored.map(|stored| LaneEnd {
+            fact: codec::delivery::decode(&stored.payload)
+                .map_err(|error| Undecodable(error.to_string())),
+            sequence: stored.sequence,
+        }))
     }
 }

@@ -46,6 +46,7 @@ pub use connect::{
     CLIENT_LOG, ConnectError, NatsSettings, SERVER_VERSION_MIN, Streams, Tls, connect,
     connect_with, is_address,
 };
+pub use delivery::LaneEnd;
 pub use error::{AppendError, ReadError};
 pub use facts::{FactReader, StoredFact};
 pub use fold::{AccessFold, ConfigFold, DeliveryFold, Fold, ReplayFold};

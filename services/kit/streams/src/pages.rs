@@ -121,7 +121,7 @@ impl Streams {
     }
 
     /// The next of a lane's facts on the way back, in the order they were stored, each with its
-    /// sequence; a part of the way may have none.
+    /// sequence; a part of the way may have none. What cannot be read is reported and left out.
     pub async fn delivery_back(
         &self,
         scope: Scope,
@@ -130,7 +130,17 @@ impl Streams {
     ) -> Result<Vec<(u64, DeliveryEvent)>, ReadError> {
         let subject = subject::delivery(scope, lane);
         let found = self.back(StreamName::Delivery, &subject, way).await?;
-        found.iter().map(delivery).collect()
+        let mut facts = Vec::with_capacity(found.len());
+        for message in &found {
+            match delivery(message) {
+                Ok(fact) => facts.push(fact),
+                Err(ReadError::Corrupt(error)) => {
+                    tracing::error!(%scope, lane = lane.token(), error, "a fact is skipped");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(facts)
     }
 
     /// The facts of all lanes of a scope from a sequence on, a few megabytes of them, each with its

@@ -59,9 +59,9 @@ pub struct Acker {
     message: Option<(jetstream::Context, async_nats::Subject)>,
 }
 
-/// A record's bytes cannot be understood.
+/// What is stored cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("record cannot be decoded: {0}")]
+#[error("cannot be decoded: {0}")]
 pub struct Undecodable(pub String);
 
 impl Reader {

@@ -1,7 +1,7 @@
 //! Records of audit events: appending them, finding them.
 
 use auditrelay_model::event::AuditEvent;
-use auditrelay_model::record::{Digest, Record};
+use auditrelay_model::record::{Digest, Position, Record};
 use auditrelay_model::{Scope, Timestamp};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -98,6 +98,13 @@ pub fn encoded_len(event: &AuditEvent) -> usize {
     codec::event::length(event)
 }
 
+impl RecordHead {
+    /// The place of its last event.
+    pub const fn end(&self) -> Position {
+        Position { epoch: self.epoch, number: self.last_number, sequence: self.sequence }
+    }
+}
+
 impl Streams {
     /// Stores a record behind the scope's last one, whose sequence must be `expect_last` (0 when
     /// the scope has none). Returns once it is on disk.
@@ -124,6 +131,24 @@ impl Streams {
     pub async fn last_record(&self, scope: Scope) -> Result<Option<StoredRecord>, ReadError> {
         let stored = self.last(StreamName::Events, &subject::events(scope)).await?;
         stored.map(|stored| stored_record(&stored)).transpose()
+    }
+
+    /// Where the scope's last record ends, from the leader. Of one that cannot be read only the
+    /// sequence is known.
+    pub async fn last_place(&self, scope: Scope) -> Result<Option<Position>, ReadError> {
+        let stored = self.last(StreamName::Events, &subject::events(scope)).await?;
+        Ok(stored.map(|stored| {
+            let place = (stored.sequence, stored.at);
+            let head = head(&stored.subject, place, &stored.headers)
+                .or_else(|_| head_of_payload(&stored.subject, place, &stored.payload));
+            match head {
+                Ok(head) => head.end(),
+                Err(error) => {
+                    tracing::error!(%scope, %error, "the last record of a log cannot be read");
+                    Position { sequence: stored.sequence, ..Position::default() }
+                }
+            }
+        }))
     }
 
     /// The scope's first record at or after a sequence.
@@ -217,7 +242,9 @@ pub(crate) fn direct_head(answer: &async_nats::Message) -> Result<RecordHead, Re
     );
     match parts {
         (Some(subject), Some(sequence), Some(stored_at)) => {
-            head(subject, (sequence, stored_at), headers)
+            let place = (sequence, stored_at);
+            head(subject, place, headers)
+                .or_else(|_| head_of_payload(subject, place, &answer.payload))
         }
         _ => Err(ReadError::Corrupt("a direct get without its headers".to_owned())),
     }

@@ -167,7 +167,8 @@ fn a_lane_that_stands_at_its_end_with_events_missing_fails_the_job() {
     };
     assert_eq!(failure.code, "gap");
     assert!(failure.reason.starts_with("10 events"), "{failure:?}");
-    state.hold = Some(Hold { reason: "503".to_owned(), customer_must_act: false, since: START });
+    state.hold =
+        Some(Hold { reason: "503".to_owned(), customer_must_act: false, since: START, probes: 0 });
     assert_eq!(next(&job, &seen(Some(&state), 301)), Next::Wait, "the last of it is not taken yet");
 }
 
@@ -214,7 +215,8 @@ fn progress_is_recorded_by_the_percent_and_seldom_below_it() {
 #[test]
 fn a_receiver_that_takes_nothing_for_too_long_fails_the_job() {
     let mut state = lane(10, 4, 0);
-    state.hold = Some(Hold { reason: "503".to_owned(), customer_must_act: false, since: START });
+    state.hold =
+        Some(Hold { reason: "503".to_owned(), customer_must_act: false, since: START, probes: 0 });
     let job = running(Progress::of(&state));
     assert_eq!(next(&job, &seen(Some(&state), 24 * 3600)), Next::Wait);
     assert_eq!(failed_with(&job, &seen(Some(&state), 26 * 3600)).as_deref(), Some("receiver"));

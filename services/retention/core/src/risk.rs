@@ -149,7 +149,12 @@ mod tests {
         let since = NOW - hours(hours_ago);
         LaneState {
             behind: Some(Behind { since, reason: "held".to_owned() }),
-            hold: Some(Hold { reason: "HTTP 503".to_owned(), customer_must_act: false, since }),
+            hold: Some(Hold {
+                reason: "HTTP 503".to_owned(),
+                customer_must_act: false,
+                since,
+                probes: 0,
+            }),
             ..LaneState::default()
         }
     }

@@ -40,6 +40,8 @@ pub struct Batch {
     pub last: Position,
     /// How many events.
     pub events: usize,
+    /// About as many bytes as they take once they are written.
+    pub weight: usize,
 }
 
 impl Batch {
@@ -133,6 +135,11 @@ impl Sizer {
     /// A batch of more than one event was refused: one of its events is to blame.
     pub fn refused(&mut self, events: usize) {
         self.suspects = events;
+    }
+
+    /// Whether an event that is refused is being looked for.
+    pub const fn is_searching(&self) -> bool {
+        self.suspects > 0
     }
 
     /// The event that was to blame is out of the way, or the events are no longer at hand.

@@ -19,7 +19,13 @@ pub struct Gate<T, A> {
     /// The last record that the lane has to read on its own, or has taken and may not have kept.
     skipped: Option<Position>,
     taken: Option<Position>,
+    /// The last record that came, and the last ones of earlier lives of the log.
+    newest: Option<Position>,
+    ends: VecDeque<Position>,
 }
+
+/// A life of a log takes a whole retention to end: few end while a lane is behind.
+const ENDS_MAX: usize = 16;
 
 #[derive(Debug)]
 enum Mode<A> {
@@ -61,7 +67,9 @@ impl<T, A> Gate<T, A> {
     }
 
     const fn new(room: Caps, mode: Mode<A>, skipped: Option<Position>) -> Self {
-        Self { room, mode, queue: VecDeque::new(), bytes: 0, skipped, taken: None }
+        let queue = VecDeque::new();
+        let ends = VecDeque::new();
+        Self { room, mode, queue, bytes: 0, skipped, taken: None, newest: skipped, ends }
     }
 
     /// A record comes from the shard; `last` is its last event. At most `most` records may wait,
@@ -73,6 +81,7 @@ impl<T, A> Gate<T, A> {
         most: usize,
         (record, acker): (T, A),
     ) -> Offered<A> {
+        self.note(last);
         let has_room =
             self.queue.len() < most.min(self.room.events) && self.bytes < self.room.bytes;
         match &mut self.mode {
@@ -95,6 +104,20 @@ impl<T, A> Gate<T, A> {
                 Offered::Skipped(acker)
             }
         }
+    }
+
+    fn note(&mut self, last: Position) {
+        if let Some(newest) = self.newest.filter(|newest| newest.epoch < last.epoch) {
+            self.ends.push_back(newest);
+            self.ends.truncate(ENDS_MAX);
+        }
+        self.newest = self.newest.max_by_sequence(last);
+    }
+
+    /// Where the lives of the log before `epoch` ended, as far as it is known.
+    pub fn ends_before(&self, epoch: u64) -> Vec<Position> {
+        let all = self.ends.iter().copied().chain(self.newest);
+        all.filter(|end| end.epoch < epoch).collect()
     }
 
     /// The next record for the lane.
@@ -208,6 +231,21 @@ mod tests {
         gate.take();
         gate.leave();
         assert_eq!(gate.rejoin(2), Err(at(3)));
+    }
+
+    #[test]
+    fn where_earlier_lives_of_a_log_ended_is_remembered() {
+        let mut gate = Gate::left(Caps { events: 2, bytes: 1_000 }, Some(at(3)));
+        gate.offer(at(4), 1, 9, (4, 4));
+        let again = Position { epoch: 2, number: 1, sequence: 9 };
+        assert_eq!(
+            gate.ends_before(2),
+            [at(4)],
+            "also before the first record of the new one came"
+        );
+        gate.offer(again, 1, 9, (9, 9));
+        assert_eq!(gate.ends_before(2), [at(4)]);
+        assert_eq!(gate.ends_before(1), []);
     }
 
     #[test]

@@ -12,14 +12,18 @@
 mod attempt;
 mod buffer;
 mod entry;
+mod flight;
 mod intake;
 mod port;
+mod ramp;
 mod settle;
 mod switch;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auditrelay_model::Timestamp;
 use auditrelay_model::backoff::Backoff;
 use auditrelay_model::delivery::{DeliveryFact, LaneState};
 use auditrelay_model::record::Position;
@@ -27,6 +31,8 @@ use auditrelay_model::replay::Selection;
 
 use crate::batch::{Batch, Caps, Sizer};
 use buffer::Buffer;
+use flight::Flight;
+use ramp::Ramp;
 
 pub use buffer::before;
 pub use port::{
@@ -62,6 +68,8 @@ pub struct Policy {
     pub retries: u32,
     /// Waits between probes.
     pub probe: Backoff,
+    /// Events a second for a receiver that has just come back; doubles four times a second.
+    pub resume_rate: u32,
 }
 
 /// One lane.
@@ -72,37 +80,34 @@ pub struct Lane {
     switch: Switch,
     state: LaneState,
     work: Work,
+    /// In the order of the log.
+    flights: VecDeque<Flight>,
     buffer: Buffer,
     sizer: Sizer,
     reading: Reading,
-    /// Failed attempts since the last good one.
+    /// Failures since the last good attempt; those of requests that were out together count once.
     failures: u32,
-    /// Failed probes since the hold began.
-    probes: u32,
+    /// Since the receiver came back.
+    ramp: Option<Ramp>,
+    /// Batches that were made up with this input.
+    made_now: u32,
     /// Events refused alone since the last good attempt.
     quarantined_in_a_row: u32,
     draining: bool,
     effects: Vec<Effect>,
 }
 
-/// What the lane is at; one thing at a time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the lane is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Work {
-    /// Ready to send.
-    Idle,
-    /// A request is out.
-    InFlight {
-        batch: Batch,
-        attempt: u32,
-        target: Target,
+    /// Batches go out as they come.
+    Sending,
+    /// Nothing goes out until the timer rings.
+    Pausing,
+    /// The next probe goes out when the timer rings; a replay lane ends instead, for so long.
+    Holding {
+        park: Option<Duration>,
     },
-    /// The batch goes out again when the timer rings.
-    Retrying {
-        batch: Batch,
-        attempt: u32,
-    },
-    /// The next probe goes out when the timer rings.
-    Holding,
     /// Switched off.
     Resting,
     Ended,
@@ -137,12 +142,14 @@ impl Lane {
             policy,
             switch,
             state,
-            work: Work::Idle,
+            work: Work::Sending,
+            flights: VecDeque::new(),
             buffer: Buffer::default(),
             sizer: Sizer::new(policy.batch),
             reading: Reading::On,
             failures: 0,
-            probes: 0,
+            ramp: None,
+            made_now: 0,
             quarantined_in_a_row: 0,
             draining: false,
             effects: Vec::new(),
@@ -151,6 +158,10 @@ impl Lane {
 
     /// Takes in what happened; says what to do, in order.
     pub fn handle(&mut self, input: Input, moment: Moment) -> Vec<Effect> {
+        self.made_now = 0;
+        if self.ramp.is_some_and(|ramp| ramp.most(moment).is_none()) {
+            self.ramp = None;
+        }
         match input {
             Input::Started => self.started(moment),
             Input::Configured(switch) => self.configured(switch),
@@ -158,8 +169,9 @@ impl Lane {
             Input::Overflowed => self.overflowed(moment),
             Input::Exhausted => self.exhausted(),
             Input::Rejoin(answer) => self.rejoined(answer),
-            Input::Cut { fits } => self.cut(fits, moment),
-            Input::Tried(tried) => self.tried(&tried, moment),
+            Input::Cut { batch, fits } => self.cut(batch, fits, moment),
+            Input::Tried(batch, tried) => self.tried(batch, &tried, moment),
+            Input::Yield(yields) => self.told_to_yield(yields, moment),
             Input::Woke => self.woke(moment),
             Input::Drain => self.draining = true,
         }
@@ -179,7 +191,8 @@ impl Lane {
             Work::Resting => "resting",
             _ if self.state.hold.is_some() => "holding",
             _ if self.state.behind.is_some() => "behind",
-            Work::Idle | Work::InFlight { .. } | Work::Retrying { .. } | Work::Holding => "live",
+            _ if self.state.yielding.is_some() => "yielding",
+            Work::Sending | Work::Pausing | Work::Holding { .. } => "live",
         }
     }
 
@@ -188,11 +201,19 @@ impl Lane {
         self.buffer.tail().or(self.state.cursor)
     }
 
+    /// When the oldest event was accepted that is in memory and not done.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.buffer.oldest()
+    }
+
     fn started(&mut self, moment: Moment) {
         if self.state.stopped.is_some() || self.is_complete() {
             self.end();
+        } else if let (Some(_), Course::Replay { .. }) = (&self.state.hold, &self.course) {
+            // Who parked it says when it is due.
+            self.check_patience(moment);
         } else if self.state.hold.is_some() {
-            self.work = Work::Holding;
+            self.work = Work::Holding { park: None };
             // Spread out: after a restart every held lane is here at once.
             self.effects.push(Effect::Wake(FIRST_PROBE_MAX * u32::from(moment.chance.0) / 65_536));
         }
@@ -207,12 +228,16 @@ impl Lane {
     }
 
     fn woke(&mut self, moment: Moment) {
-        match std::mem::replace(&mut self.work, Work::Idle) {
-            Work::Retrying { batch, attempt } => self.send(batch, attempt + 1),
-            Work::Holding => self.check_patience(moment),
-            other @ (Work::Idle | Work::InFlight { .. } | Work::Resting | Work::Ended) => {
-                self.work = other;
+        match self.work {
+            Work::Pausing => self.work = Work::Sending,
+            Work::Holding { .. } if self.out() > 0 => {
+                self.effects.push(Effect::Wake(FIRST_PROBE_MAX));
             }
+            Work::Holding { .. } => {
+                self.work = Work::Sending;
+                self.check_patience(moment);
+            }
+            Work::Sending | Work::Resting | Work::Ended => {}
         }
     }
 
@@ -228,8 +253,26 @@ impl Lane {
         }
     }
 
-    fn caps(&self) -> Caps {
-        self.sizer.caps(self.state.hold.is_some() || self.quarantined_in_a_row > 0)
+    /// Failed probes since the hold began.
+    fn probes(&self) -> u32 {
+        self.state.hold.as_ref().map_or(0, |hold| hold.probes)
+    }
+
+    /// Nothing is sent until then. A replay lane does not stay for so long.
+    fn probe_after(&mut self, wait: Duration) {
+        self.work = match self.course {
+            Course::Live => {
+                self.effects.push(Effect::Wake(wait));
+                Work::Holding { park: None }
+            }
+            Course::Replay { .. } => Work::Holding { park: Some(wait) },
+        };
+    }
+
+    fn caps(&self, moment: Moment) -> Caps {
+        let caps = self.sizer.caps(self.state.hold.is_some() || self.quarantined_in_a_row > 0);
+        let most = self.ramp.as_ref().and_then(|ramp| ramp.most(moment));
+        Caps { events: caps.events.min(most.unwrap_or(usize::MAX)), ..caps }
     }
 
     fn store(&mut self, fact: DeliveryFact, moment: Moment) {
@@ -249,6 +292,7 @@ impl Lane {
 
     /// Empties the memory; what was in it is read again from the cursor.
     fn drop_buffer(&mut self) {
+        self.flights.clear();
         let dropped = self.buffer.clear();
         if !dropped.is_empty() {
             self.effects.push(Effect::Forget(dropped));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::delivery::LaneState;
 use auditrelay_model::destination::Destination;
+use auditrelay_model::id::DestinationId;
 use auditrelay_model::webhook::Webhook;
 use auditrelay_model::{Scope, Timestamp, replay};
 
@@ -23,8 +24,12 @@ pub fn since(config: &OrgConfig, scope: Scope) -> Option<Timestamp> {
     config.webhooks.get(&scope).and_then(|webhook| webhook.since)
 }
 
-/// Whether and where a scope's lane may send.
-pub fn switch(config: &OrgConfig, scope: Scope) -> Switch {
+/// Whether and where a scope's lane may send; `in_flight` is how many requests at a time.
+pub fn switch(
+    config: &OrgConfig,
+    scope: Scope,
+    in_flight: impl FnOnce(DestinationId) -> usize,
+) -> Switch {
     match config.webhooks.get(&scope) {
         None | Some(Webhook { since: None, .. }) => Switch::Gone,
         Some(_) => match config.enabled_destination(scope) {
@@ -32,10 +37,28 @@ pub fn switch(config: &OrgConfig, scope: Scope) -> Switch {
             Some((webhook, destination)) => Switch::On(Target {
                 destination: destination.id,
                 log_format: destination.log_format,
+                in_flight: in_flight(destination.id),
                 changed_at: webhook.updated_at.max(destination.updated_at),
             }),
         },
     }
+}
+
+/// Which part of all that goes to a destination goes through the shards that `mine` says: as many
+/// as there are enabled webhooks in them, of how many in all.
+pub fn share(
+    config: &OrgConfig,
+    destination: DestinationId,
+    mine: impl Fn(Scope) -> bool,
+) -> (u64, u64) {
+    let (mut here, mut all) = (0, 0);
+    for (scope, webhook) in &config.webhooks {
+        if webhook.enabled && webhook.destination == Some(destination) {
+            all += 1;
+            here += u64::from(mine(*scope));
+        }
+    }
+    (here, all)
 }
 
 /// Whether and where a job may send: to the destination that it names, or else to the scope's
@@ -44,14 +67,20 @@ pub fn receiver(
     config: &OrgConfig,
     scope: Scope,
     target: replay::Target,
+    in_flight: impl Fn(DestinationId) -> usize,
 ) -> (Switch, Option<Destination>) {
     let (switch, destination) = match target.destination {
-        None => (switch(config, scope), config.enabled_destination(scope).map(|(_, found)| found)),
+        None => (
+            switch(config, scope, &in_flight),
+            config.enabled_destination(scope).map(|(_, found)| found),
+        ),
         Some(id) => match config.destinations.get(&id) {
             None => (Switch::Gone, None),
             Some(destination) => {
                 let (log_format, changed_at) = (destination.log_format, destination.updated_at);
-                (Switch::On(Target { destination: id, log_format, changed_at }), Some(destination))
+                let target =
+                    Target { destination: id, log_format, in_flight: in_flight(id), changed_at };
+                (Switch::On(target), Some(destination))
             }
         },
     };
@@ -97,8 +126,8 @@ mod tests {
 
     #[test]
     fn a_webhook_that_could_never_send_is_none() {
-        assert_eq!(switch(&config(None), SCOPE), Switch::Gone);
-        assert_eq!(switch(&config(Some(second(1))), SCOPE), Switch::Off);
+        assert_eq!(switch(&config(None), SCOPE, |_| 1), Switch::Gone);
+        assert_eq!(switch(&config(Some(second(1))), SCOPE, |_| 1), Switch::Off);
     }
 
     #[test]

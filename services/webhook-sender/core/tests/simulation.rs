@@ -33,10 +33,19 @@ fn seeds(count: u64) -> std::ops::Range<u64> {
 
 #[test]
 fn every_event_is_delivered_in_order_whatever_happens() {
+    live(1);
+}
+
+#[test]
+fn nothing_is_lost_with_several_requests_out_and_a_cursor_never_jumps() {
+    live(4);
+}
+
+fn live(in_flight: usize) {
     // Long lives wear the machine; short ones end before a later record shows what is missing.
     for (lives, steps) in [(200, 400), (6_000, 40)] {
         for seed in seeds(lives) {
-            let mut world = World::new(seed);
+            let mut world = World::new(seed, in_flight);
             for _ in 0..steps {
                 world.step();
             }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use auditrelay_model::delivery::Lane;
 use auditrelay_runtime::telemetry::{continue_trace, link_message};
 use auditrelay_webhook_sender_core::outcome::Outcome;
 use tracing::{Span, field};
@@ -34,7 +35,11 @@ pub(super) fn process_span(parcel: &Parcel) -> Span {
         batch.id = %batch.id,
         auditrelay.replay.job_id = field::Empty,
     );
-    if let Some(job) = parcel.job {
+    let job = match parcel.lane {
+        Lane::Live => None,
+        Lane::Replay(job) => Some(job),
+    };
+    if let Some(job) = job {
         span.record("auditrelay.replay.job_id", field::display(job));
     }
     let mut known = BTreeSet::new();
@@ -43,17 +48,12 @@ pub(super) fn process_span(parcel: &Parcel) -> Span {
         .filter(|event| !event.traceparent.is_empty() && known.insert(&event.traceparent))
         .take(LINKS_MAX);
     for event in traced {
-        if batch.events == 1 && parcel.job.is_none() {
+        if batch.events == 1 && job.is_none() {
             continue_trace(&span, &event.traceparent);
         }
         link_message(&span, &event.traceparent, event.id.to_string());
     }
     span
-}
-
-/// Rendering and signing.
-pub(super) fn write_span(parcel: &Parcel) -> Span {
-    tracing::info_span!("render and sign", events = parcel.request.batch.events)
 }
 
 /// The request to the receiver.

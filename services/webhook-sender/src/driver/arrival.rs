@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auditrelay_model::record::Record;
+use auditrelay_model::record::{Position, Record};
 use auditrelay_model::replay::Stretch;
 use auditrelay_streams::{Pulled, Undecodable};
 use auditrelay_webhook_sender_core::lane::{Arrival, Body};
@@ -13,7 +13,7 @@ use super::Supply;
 const DECODE_INLINE_MAX: usize = 32 * 1024;
 
 /// Reads a record, unless its head already says that nothing of it is selected.
-pub(super) async fn read(pulled: Pulled, supply: &Supply) -> Arrival {
+pub(super) async fn read(pulled: Pulled, supply: &Supply, ended: Vec<Position>) -> Arrival {
     let head = pulled.head.clone();
     let numbers = Stretch { epoch: head.epoch, first: head.first_number, last: head.last_number };
     let selected = supply
@@ -28,6 +28,7 @@ pub(super) async fn read(pulled: Pulled, supply: &Supply) -> Arrival {
         first_number: head.first_number,
         last_number: head.last_number,
         body,
+        ended,
     }
 }
 

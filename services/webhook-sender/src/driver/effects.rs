@@ -4,16 +4,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use auditrelay_model::Timestamp;
-use auditrelay_model::delivery::{
-    DeliveryEvent, DeliveryFact, Lane as LaneName, LaneState, Quarantined,
-};
+use auditrelay_model::delivery::{DeliveryEvent, DeliveryFact, LaneState, Quarantined};
 use auditrelay_model::quarantine::Parked;
 use auditrelay_streams::Acker;
 use auditrelay_webhook_sender_core::lane::{Effect, Input, Rejoin, Request};
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
-use super::{Driver, Flow};
+use super::{Driver, Ended, Flow};
 use crate::courier::{self, Parcel};
+use crate::letter;
 use crate::report::Dispossessed;
 
 impl Driver {
@@ -33,12 +34,18 @@ impl Driver {
                     Effect::LeaveShard => self.leave_shard().await,
                     Effect::AskRejoin => inputs.push_back(Input::Rejoin(self.ask_rejoin().await)),
                     Effect::StopReading => self.supply.close(),
+                    Effect::Prepare(request) => self.prepare(request),
                     Effect::Send(request) => self.send(request),
                     Effect::Wake(after) => self.alarm = Some(Instant::now() + after),
-                    Effect::End => return Ok(Flow::End),
+                    Effect::Park(wait) => return Ok(Flow::End(Ended::Parked(wait))),
+                    Effect::End => return Ok(Flow::End(Ended::ByItself)),
                 }
             }
         }
+        if self.ahead.as_ref().is_some_and(|(batch, _)| !self.machine.expects(*batch)) {
+            self.ahead = None;
+        }
+        self.accepted.retain(|batch, _| self.machine.knows(*batch));
         Ok(Flow::GoOn)
     }
 
@@ -64,8 +71,8 @@ impl Driver {
         if let DeliveryFact::Attempt(attempt) = &event.fact
             && attempt.delivered
         {
-            let lag = at.since(self.newest_accepted_at);
-            self.sender.telemetry.delivered(self.name, attempt.events, lag);
+            let accepted_at = self.accepted.remove(&attempt.batch).unwrap_or(at);
+            self.sender.telemetry.delivered(self.name, attempt.events, at.since(accepted_at));
         }
         Ok(())
     }
@@ -104,8 +111,8 @@ impl Driver {
         let have = self.machine.tail().map_or(0, |tail| tail.sequence);
         let Err(skipped) = door.rejoin(have) else { return Rejoin::Welcome };
         // The reader found nothing more: was it too quick, or is it gone?
-        match self.sender.streams.last_record(self.scope).await {
-            Ok(last) if last.as_ref().is_none_or(|last| last.sequence <= have) => {
+        match self.sender.streams.last_place(self.scope).await {
+            Ok(last) if last.is_none_or(|last| last.sequence <= have) => {
                 if door.reopen(skipped) {
                     Rejoin::WelcomeWithout { last: skipped }
                 } else {
@@ -116,18 +123,29 @@ impl Driver {
         }
     }
 
+    fn prepare(&mut self, request: Request) {
+        let batch = request.batch.id;
+        let Some(parcel) = self.parcel(request) else { return };
+        let writing = letter::write(Arc::clone(&self.sender), parcel.draft());
+        self.ahead = Some((batch, AbortOnDropHandle::new(tokio::spawn(writing))));
+    }
+
     fn send(&mut self, request: Request) {
-        // The switch is on, so there is one.
-        let Some(destination) = self.receiver.destination.clone() else { return };
+        let batch = request.batch.id;
         if let Some(newest) = request.batch.slices.last() {
-            self.newest_accepted_at = newest.record.accepted_at;
+            self.accepted.insert(batch, newest.record.accepted_at);
         }
-        let job = match self.name {
-            LaneName::Live => None,
-            LaneName::Replay(job) => Some(job),
-        };
-        let parcel = Parcel { request, scope: self.scope, destination, job };
-        self.in_flight = Some(Box::pin(courier::send(Arc::clone(&self.sender), parcel)));
+        let Some(parcel) = self.parcel(request) else { return };
+        let ahead = self.ahead.take_if(|(ahead, _)| *ahead == batch).map(|(_, ahead)| ahead);
+        let sending = courier::send(Arc::clone(&self.sender), parcel, ahead);
+        self.out.spawn(async move { (batch, sending.await) }.in_current_span());
+    }
+
+    /// The switch is on when something is to be sent, so there is a destination.
+    fn parcel(&mut self, request: Request) -> Option<Parcel> {
+        let destination = self.receiver.destination.clone()?;
+        let site = self.sender.destinations.site(destination.id);
+        Some(Parcel { request, scope: self.scope, destination, lane: self.name, site })
     }
 }
 

@@ -22,6 +22,7 @@ use auditrelay_streams::{
     ConfigFold, NatsSettings, Projection, ReplayFold, StreamName, Streams, TestReply, connect,
 };
 use auditrelay_webhook_sender::Config;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -220,6 +221,38 @@ impl World {
         let decide = |_: &_| Ok::<_, ()>(facts.to_vec());
         self.jobs.execute(&self.scope, decide).await.unwrap();
         job
+    }
+
+    /// Stores nonsense behind the live lane's last fact.
+    pub(crate) async fn tear_facts(&self) {
+        let (org, scope) = (self.scope.org(), self.scope.token());
+        self.publish(&format!("audit.delivery.{org}.{scope}.live")).await;
+        while self.streams.last_delivery(self.scope, Lane::Live).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Stores nonsense behind the last record.
+    pub(crate) async fn tear_log(&self) {
+        let (group, org, scope) = (self.scope.group(), self.scope.org(), self.scope.token());
+        self.publish(&format!("audit.events.{}.{}.{org}.{scope}", group / 8, group % 8)).await;
+        while self.streams.last_record(self.scope).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn publish(&self, subject: &str) {
+        let address = self.broker.lock().await.as_ref().unwrap().url();
+        let address = address.trim_start_matches("nats://").to_owned();
+        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let text = format!(
+            "CONNECT {{\"verbose\":false}}\r\nPUB {subject} 3\r\n\u{7f}\u{7f}\u{7f}\r\nPING\r\n"
+        );
+        socket.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = [0; 4096];
+        while !String::from_utf8_lossy(&answer).contains("PONG") {
+            assert_ne!(socket.read(&mut answer).await.unwrap(), 0);
+        }
     }
 
     /// Every fact of delivery expires now.

@@ -78,6 +78,8 @@ fn fact_to_wire(fact: &DeliveryFact) -> Fact {
         DeliveryFact::Expired { to, events, early } => {
             Fact::Expired(wire::Expired { to: Some(position(*to)), events: *events, early: *early })
         }
+        DeliveryFact::Yielded => Fact::Yielded(wire::Yielded {}),
+        DeliveryFact::WentOn => Fact::WentOn(wire::WentOn {}),
         DeliveryFact::Stopped { code, reason } => {
             Fact::Stopped(wire::Stopped { code: code.clone(), reason: reason.clone() })
         }
@@ -109,6 +111,8 @@ fn fact_from_wire(fact: Fact) -> Result<DeliveryFact, DecodeError> {
             events: fact.events,
             early: fact.early,
         },
+        Fact::Yielded(_) => DeliveryFact::Yielded,
+        Fact::WentOn(_) => DeliveryFact::WentOn,
         Fact::Stopped(fact) => DeliveryFact::Stopped { code: fact.code, reason: fact.reason },
     })
 }
@@ -187,6 +191,7 @@ fn state_to_wire(state: &LaneState) -> wire::LaneState {
             .stopped
             .as_ref()
             .map(|(code, reason)| wire::Stopped { code: code.clone(), reason: reason.clone() }),
+        yielding_since_ns: state.yielding.map_or(0, Timestamp::nanos),
         sent: state.sent.map(sent_to_wire),
     }
 }
@@ -215,6 +220,9 @@ fn state_from_wire(state: wire::LaneState) -> LaneState {
             requests: totals.requests,
             requests_failed: totals.requests_failed,
         },
+        yielding: Some(state.yielding_since_ns)
+            .filter(|since| *since != 0)
+            .map(Timestamp::from_nanos),
         stopped: state.stopped.map(|stopped| (stopped.code, stopped.reason)),
         sent: sent_from_wire(state.sent),
     }
@@ -243,6 +251,7 @@ fn hold_to_wire(hold: &Hold) -> wire::Held {
         reason: hold.reason.clone(),
         customer_must_act: hold.customer_must_act,
         since_ns: hold.since.nanos(),
+        probes: hold.probes,
     }
 }
 
@@ -251,6 +260,7 @@ fn hold_from_wire(hold: wire::Held) -> Hold {
         reason: hold.reason,
         customer_must_act: hold.customer_must_act,
         since: Timestamp::from_nanos(hold.since_ns),
+        probes: hold.probes,
     }
 }
 

@@ -21,39 +21,61 @@ pub(super) const POLICY: Policy = Policy {
     retry: Backoff { min: SECOND, max: Duration::from_secs(30) },
     retries: 4,
     probe: Backoff { min: Duration::from_secs(30), max: Duration::from_mins(15) },
+    resume_rate: 1_000,
 };
 
 /// A lane with a hand on its clock.
 pub(super) struct Bench {
     pub(super) lane: Lane,
+    course: Course,
+    policy: Policy,
     pub(super) now: Timestamp,
     pub(super) ids: u128,
     pub(super) sent: Option<Request>,
+    pub(super) running: Duration,
 }
 
 impl Bench {
-    pub(super) fn new(course: Course) -> Self {
-        let lane = Lane::new(course, LaneState::default(), Switch::On(target(0)), POLICY);
-        let mut bench = Self { lane, now: Timestamp::from_nanos(DAY * 400), ids: 0, sent: None };
+    pub(super) fn new(course: Course, policy: Policy) -> Self {
+        let state = LaneState::default();
+        let lane = Lane::new(course.clone(), state, Switch::On(target(0)), policy);
+        let now = Timestamp::from_nanos(DAY * 400);
+        let running = Duration::ZERO;
+        let mut bench = Self { lane, course, policy, now, ids: 0, sent: None, running };
         bench.step(Input::Started);
         bench
     }
 
+    /// Another sender goes on from the last fact.
+    pub(super) fn start_again(&mut self) -> Vec<String> {
+        let state = self.lane.state().clone();
+        self.lane = Lane::new(self.course.clone(), state, Switch::On(target(0)), self.policy);
+        self.step(Input::Started)
+    }
+
+    /// A live lane that may have several requests out.
+    pub(super) fn parallel(in_flight: usize) -> Self {
+        let mut bench = Self::live();
+        bench.step(Input::Configured(Switch::On(Target { in_flight, ..target(1) })));
+        bench
+    }
+
     pub(super) fn live() -> Self {
-        Self::new(Course::Live)
+        Self::new(Course::Live, POLICY)
     }
 
     pub(super) fn replay(start: i64, end: i64, until: u64) -> Self {
         let window = Window::stored(Timestamp::from_nanos(start), Timestamp::from_nanos(end));
-        let selection = Arc::new(window.into());
-        Self::new(Course::Replay { selection, until, patience: Duration::from_hours(1) })
+        let (selection, patience) = (Arc::new(window.into()), Duration::from_hours(1));
+        Self::new(Course::Replay { selection, until, patience }, POLICY)
     }
 
     pub(super) fn step(&mut self, input: Input) -> Vec<String> {
         self.ids += 1;
-        let fresh = BatchId::from_uuid(Uuid::from_u128(self.ids));
-        let effects =
-            self.lane.handle(input, Moment { now: self.now, chance: Chance(32_768), fresh });
+        let fresh = BatchId::from_uuid(Uuid::from_u128(self.ids << 32));
+        let (now, running) = (self.now, self.running);
+        let moment = Moment { now, running, chance: Chance(32_768), fresh };
+        let effects = self.lane.handle(input, moment);
         for effect in &effects {
             if let Effect::Send(request) = effect {
                 self.sent = Some(request.clone());
@@ -63,17 +85,24 @@ impl Bench {
     }
 
     pub(super) fn answer(&mut self, status: u16) -> Vec<String> {
-        self.outcome(Outcome::Answered { status, retry_after: None, message: String::new() })
+        self.outcome(answered(status))
     }
 
     pub(super) fn outcome(&mut self, outcome: Outcome) -> Vec<String> {
-        self.step(Input::Tried(Tried {
+        let batch = self.sent.as_ref().unwrap().batch.id;
+        self.outcome_of(batch, outcome)
+    }
+
+    /// What came of one of several requests.
+    pub(super) fn outcome_of(&mut self, batch: BatchId, outcome: Outcome) -> Vec<String> {
+        let tried = Tried {
             outcome,
             started_at: self.now,
             duration: SECOND,
             body_bytes: 1_000,
             trace_id: String::new(),
-        }))
+        };
+        self.step(Input::Tried(batch, tried))
     }
 }
 
@@ -83,6 +112,7 @@ pub(super) fn target(changed: i64) -> Target {
     Target {
         destination: DestinationId::from_uuid(Uuid::nil()),
         log_format: LogFormat::Json,
+        in_flight: 1,
         changed_at: Timestamp::from_nanos(changed),
     }
 }
@@ -112,6 +142,8 @@ pub(super) fn words(effect: &Effect) -> String {
             DeliveryFact::Expired { to, events, .. } => {
                 format!("expired {events} to {}", to.number)
             }
+            DeliveryFact::Yielded => "yielded".to_owned(),
+            DeliveryFact::WentOn => "went on".to_owned(),
             DeliveryFact::Stopped { code, .. } => format!("stopped {code}"),
         },
         Effect::Done(sequence) => format!("done {sequence}"),
@@ -119,6 +151,9 @@ pub(super) fn words(effect: &Effect) -> String {
         Effect::LeaveShard => "leave".to_owned(),
         Effect::AskRejoin => "ask".to_owned(),
         Effect::StopReading => "stop reading".to_owned(),
+        Effect::Prepare(request) => {
+            format!("prepare {}-{}", request.batch.first.number, request.batch.last.number)
+        }
         Effect::Send(request) => format!(
             "send {}-{} x{} #{}",
             request.batch.first.number,
@@ -127,6 +162,7 @@ pub(super) fn words(effect: &Effect) -> String {
             request.attempt
         ),
         Effect::Wake(after) => format!("wake {}", after.as_secs()),
+        Effect::Park(after) => format!("park {}", after.as_secs()),
         Effect::End => "end".to_owned(),
     }
 }
@@ -169,7 +205,20 @@ pub(super) fn record(sequence: u64, first_number: u64, times: &[i64]) -> Input {
         first_number,
         last_number: record.last_number(),
         body: Body::Record(Arc::new(record)),
+        ended: Vec::new(),
     })
+}
+
+/// The same of another life of the log, of which it is known where those before it ended.
+pub(super) fn of_epoch(epoch: u64, record: Input, ended: Vec<Position>) -> Input {
+    let Input::Arrived(arrival) = record else { unreachable!() };
+    let Body::Record(record) = &arrival.body else { unreachable!() };
+    let body = Body::Record(Arc::new(Record { epoch, ..Record::clone(record) }));
+    Input::Arrived(Arrival { epoch, body, ended, ..arrival })
+}
+
+pub(super) fn answered(status: u16) -> Outcome {
+    Outcome::Answered { status, retry_after: None, message: String::new() }
 }
 
 pub(super) fn refused() -> Outcome {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
+use auditrelay_model::Timestamp;
 use auditrelay_model::id::BatchId;
 use auditrelay_model::record::{Position, Record};
 use auditrelay_model::replay::Selection;
@@ -16,7 +17,37 @@ use crate::batch::{Batch, Caps, Slice, weight};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Buffer {
     entries: VecDeque<Entry>,
+    /// Events to send.
+    events: usize,
     bytes: usize,
+}
+
+/// A stretch of the log: behind `after` and before `until`, where these are given.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Between {
+    pub(super) after: Option<Position>,
+    pub(super) until: Option<Position>,
+}
+
+impl Between {
+    /// Whether any of the entry lies in it.
+    fn leaves(self, entry: &Entry) -> bool {
+        let (first, last) = ((entry.epoch, entry.first), (entry.epoch, entry.last));
+        self.after.is_none_or(|after| last > (after.epoch, after.number))
+            && self.until.is_none_or(|until| first < (until.epoch, until.number))
+    }
+
+    /// The events of an entry that lie in it; `range` are all of them.
+    fn part(self, entry: &Entry, range: &Range<usize>) -> Range<usize> {
+        let index = |number: u64| {
+            let index = usize::try_from(number.saturating_sub(entry.first)).unwrap_or(usize::MAX);
+            range.start.saturating_add(index).min(range.end)
+        };
+        let here = |place: &Position| place.epoch == entry.epoch;
+        let start = self.after.filter(here).map_or(range.start, |after| index(after.number + 1));
+        let end = self.until.filter(here).map_or(range.end, |until| index(until.number));
+        start..end
+    }
 }
 
 /// What lies at the front.
@@ -100,7 +131,10 @@ impl Buffer {
     fn push_run(&mut self, record: &Arc<Record>, sequence: u64, range: Range<usize>, inside: bool) {
         let number = |index: usize| record.first_number + index as u64;
         let slice = Slice { record: Arc::clone(record), range: range.clone() };
-        self.bytes += if inside { slice_weight(&slice) } else { 0 };
+        if inside {
+            self.events += slice.range.len();
+            self.bytes += slice_weight(&slice);
+        }
         self.entries.push_back(Entry {
             epoch: record.epoch,
             first: number(range.start),
@@ -177,37 +211,42 @@ impl Buffer {
         Front::Passed { to, events, entries, last_in_buffer: entries == self.entries.len() }
     }
 
-    /// The next events within `caps`, at least one; none unless an event is at the front.
-    pub(super) fn batch(&self, caps: Caps, id: BatchId) -> Option<Batch> {
-        let front = self.entries.front()?;
+    /// When the oldest event in here was accepted.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.entries.iter().find_map(|entry| match &entry.item {
+            Item::Run(slice) => Some(slice.record.accepted_at),
+            Item::Passed | Item::Missing { .. } | Item::Corrupt(_) => None,
+        })
+    }
+
+    /// Whether the event at `first` is the next that is to be dealt with.
+    pub(super) fn is_at(&self, first: Position) -> bool {
+        let at = self.entries.front().map(|entry| (entry.epoch, entry.first));
+        at == Some((first.epoch, first.number))
+    }
+
+    /// Events in here that are to be sent, and about as many bytes as they take.
+    pub(super) const fn load(&self) -> Caps {
+        Caps { events: self.events, bytes: self.bytes }
+    }
+
+    /// The next events between two places, within `caps`, at least one; none where other than an
+    /// event comes first that must be dealt with before.
+    pub(super) fn batch(&self, between: Between, caps: Caps, id: BatchId) -> Option<Batch> {
         let mut batch: Option<Batch> = None;
-        let (mut events, mut bytes) = (0, 0);
-        for entry in self.entries.iter().take_while(|entry| entry.epoch == front.epoch) {
+        for entry in self.entries.iter().filter(|entry| between.leaves(entry)) {
             let slice = match &entry.item {
                 Item::Run(slice) => slice,
                 Item::Passed => continue,
                 Item::Missing(_) | Item::Corrupt(_) => break,
             };
-            let taken = fitting(slice, &mut events, &mut bytes, caps);
-            if taken == 0 {
+            if batch.as_ref().is_some_and(|batch| batch.first.epoch != entry.epoch) {
                 break;
             }
-            let range = slice.range.start..slice.range.start + taken;
+            let range = between.part(entry, &slice.range);
             let whole = range.end == slice.range.end;
-            let last = entry.place(range.len() as u64 - 1);
             let piece = Slice { record: Arc::clone(&slice.record), range };
-            match &mut batch {
-                None => {
-                    let first = entry.place(0);
-                    batch = Some(Batch { id, slices: vec![piece], first, last, events });
-                }
-                Some(batch) => {
-                    batch.slices.push(piece);
-                    batch.last = last;
-                    batch.events = events;
-                }
-            }
-            if !whole {
+            if !extend(&mut batch, entry, piece, caps, id) || !whole {
                 break;
             }
         }
@@ -222,12 +261,15 @@ impl Buffer {
                 break;
             }
             if (entry.epoch, entry.last) > (to.epoch, to.number) {
-                self.bytes = self.bytes.saturating_sub(entry.cut(to.number));
+                let (before, weight) = (entry.events(), entry.cut(to.number));
+                self.events = self.events.saturating_sub(before - entry.events());
+                self.bytes = self.bytes.saturating_sub(weight);
                 break;
             }
             if entry.ends_record && !matches!(entry.item, Item::Missing(_)) {
                 finished.push(entry.sequence);
             }
+            self.events = self.events.saturating_sub(entry.events());
             self.bytes = self.bytes.saturating_sub(entry.weight());
             self.entries.pop_front();
         }
@@ -236,7 +278,7 @@ impl Buffer {
 
     /// Forgets everything; returns the records that were in here.
     pub(super) fn clear(&mut self) -> Vec<u64> {
-        self.bytes = 0;
+        (self.events, self.bytes) = (0, 0);
         let mut sequences: Vec<u64> = self.entries.drain(..).map(|entry| entry.sequence).collect();
         sequences.dedup();
         sequences
@@ -246,6 +288,37 @@ impl Buffer {
 /// The place just before number `first` of the record at `sequence`.
 pub const fn before(epoch: u64, first: u64, sequence: u64) -> Position {
     Position { epoch, number: first.saturating_sub(1), sequence: sequence.saturating_sub(1) }
+}
+
+/// Adds as many events of `piece` as fit; false when not all do.
+fn extend(
+    batch: &mut Option<Batch>,
+    entry: &Entry,
+    mut piece: Slice,
+    caps: Caps,
+    id: BatchId,
+) -> bool {
+    let (mut events, mut bytes) =
+        batch.as_ref().map_or((0, 0), |batch| (batch.events, batch.weight));
+    let wanted = piece.range.len();
+    let taken = fitting(&piece, &mut events, &mut bytes, caps);
+    if taken == 0 {
+        return false;
+    }
+    let Item::Run(slice) = &entry.item else { return false };
+    let index = (piece.range.start - slice.range.start) as u64;
+    piece.range.end = piece.range.start + taken;
+    let (first, last) = (entry.place(index), entry.place(index + taken as u64 - 1));
+    match batch {
+        None => {
+            *batch = Some(Batch { id, slices: vec![piece], first, last, events, weight: bytes });
+        }
+        Some(batch) => {
+            batch.slices.push(piece);
+            (batch.last, batch.events, batch.weight) = (last, events, bytes);
+        }
+    }
+    taken == wanted
 }
 
 /// How many more events of `slice` fit; the first of a batch always does.

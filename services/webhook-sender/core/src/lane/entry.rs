@@ -54,6 +54,14 @@ impl Entry {
         Position { epoch: self.epoch, number, sequence }
     }
 
+    /// Events to send.
+    pub(super) fn events(&self) -> usize {
+        match &self.item {
+            Item::Run(slice) => slice.range.len(),
+            Item::Passed | Item::Missing { .. } | Item::Corrupt(_) => 0,
+        }
+    }
+
     pub(super) fn weight(&self) -> usize {
         match &self.item {
             Item::Run(slice) => slice_weight(slice),

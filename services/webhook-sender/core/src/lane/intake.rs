@@ -1,6 +1,7 @@
 //! Records coming in: each is checked by its numbers, so that repeats, hand-overs and losses do no
 //! harm.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use auditrelay_model::delivery::{DeliveryFact, Quarantined};
@@ -19,7 +20,7 @@ impl Lane {
         let probing = self.state.hold.is_some();
         let room =
             if probing { self.buffer.is_empty() } else { self.buffer.has_room(self.policy.room) };
-        let busy = matches!(self.work, Work::Holding | Work::Resting | Work::Ended);
+        let busy = matches!(self.work, Work::Holding { .. } | Work::Resting | Work::Ended);
         match &self.course {
             Course::Live if !self.reads_alone() => {
                 if room && !matches!(self.work, Work::Ended) {
@@ -50,10 +51,28 @@ impl Lane {
             Reading::Exhausted | Reading::Rejoining { .. } => self.reading = Reading::On,
             Reading::On | Reading::Rejoined { .. } | Reading::LookingAgain { .. } => {}
         }
+        self.count_ended(arrival);
         match fit(self.tail(), arrival.epoch, arrival.first_number, arrival.last_number) {
             Fit::Known => self.known(arrival),
             Fit::Next { skip } => self.take(arrival, skip),
             Fit::Gap { expected } => self.gap(arrival, expected, moment),
+        }
+    }
+
+    /// A new life of the log begins when every record of the one before is gone: what of that was
+    /// not read never will be.
+    fn count_ended(&mut self, arrival: &Arrival) {
+        for end in arrival.ended.iter().filter(|end| end.epoch < arrival.epoch) {
+            let Some(tail) = self.tail() else { return };
+            let first = match end.epoch.cmp(&tail.epoch) {
+                Ordering::Less => continue,
+                Ordering::Equal => tail.number + 1,
+                Ordering::Greater => 1,
+            };
+            if first <= end.number {
+                let numbers = first..=end.number;
+                self.buffer.push_missing(end.epoch, numbers, end.sequence, Loss::Expired);
+            }
         }
     }
 

@@ -20,7 +20,9 @@ pub struct Moment {
     pub now: Timestamp,
     /// A random number.
     pub chance: Chance,
-    /// An id that was never used.
+    /// How long the process runs: unlike the time, it never jumps.
+    pub running: Duration,
+    /// An id that was never used; nor were the next few after it.
     pub fresh: BatchId,
 }
 
@@ -42,6 +44,8 @@ pub struct Target {
     pub destination: DestinationId,
     /// How batches are written.
     pub log_format: LogFormat,
+    /// Most requests that are out at the same time; more than one gives order up for speed.
+    pub in_flight: usize,
     /// When the webhook or the destination was last changed.
     pub changed_at: Timestamp,
 }
@@ -63,11 +67,15 @@ pub enum Input {
     Rejoin(Rejoin),
     /// The body would exceed the cap: only this many events fit. Nothing was sent.
     Cut {
+        /// The batch.
+        batch: BatchId,
         /// Events that fit.
         fits: usize,
     },
-    /// The request ended.
-    Tried(Tried),
+    /// The request with this batch ended.
+    Tried(BatchId, Tried),
+    /// Live delivery to the same receiver is late, or is no more; for replay lanes.
+    Yield(bool),
     /// The timer of [`Effect::Wake`] rang.
     Woke,
     /// The process stops: nothing new is sent.
@@ -91,6 +99,8 @@ pub struct Arrival {
     pub last_number: u64,
     /// What is in it.
     pub body: Body,
+    /// Where earlier lives of the log ended, as far as it is known.
+    pub ended: Vec<Position>,
 }
 
 /// What is in a record.
@@ -155,10 +165,15 @@ pub enum Effect {
     AskRejoin,
     /// Close the lane's own reader; when records are wanted again, read from [`super::Lane::tail`].
     StopReading,
+    /// A batch that goes out next: it can be written already.
+    Prepare(Request),
     /// Send a batch.
     Send(Request),
     /// Ring after this time; replaces an earlier one.
     Wake(Duration),
+    /// Nothing is sent until then: the lane ends, and is to be started anew from its last fact
+    /// after this time, or when the receiver was changed.
+    Park(Duration),
     /// The lane is over.
     End,
 }

@@ -1,10 +1,15 @@
 //! What a lane does next, whatever happened.
 
+use std::time::Duration;
+
 use auditrelay_model::delivery::DeliveryFact;
 use auditrelay_model::record::Position;
+use auditrelay_model::replay::SentIds;
 
 use super::buffer::Front;
-use super::{Course, Effect, Lane, Moment, Reading, Wants, Work};
+use super::flight::{Flight, Phase};
+use super::ramp::Ramp;
+use super::{Course, Effect, Lane, Moment, Reading, Switch, Wants, Work};
 
 /// Records outside the window that one fact covers at most; they wait unacknowledged for it.
 const PASSED_TOGETHER_MAX: usize = 256;
@@ -12,38 +17,112 @@ const PASSED_TOGETHER_MAX: usize = 256;
 impl Lane {
     /// Does what is possible now.
     pub(super) fn settle(&mut self, moment: Moment) {
-        match self.work {
-            Work::Ended => return,
-            Work::InFlight { .. } => return self.note_caught_up(moment),
-            Work::Idle | Work::Retrying { .. } | Work::Holding | Work::Resting => {}
-        }
-        if self.draining {
-            self.end();
-        } else if !self.obey_switch(moment) {
+        if self.work == Work::Ended {
             return;
         }
-        while self.work == Work::Idle && self.clear_front(moment) {}
+        self.land(moment);
+        if self.out() > 0 && (self.draining || !matches!(self.switch, Switch::On(_))) {
+            return self.note_caught_up(moment);
+        }
+        if self.draining {
+            return self.end();
+        }
+        if !self.obey_switch(moment) {
+            return;
+        }
+        match self.work {
+            Work::Sending => self.go_on(moment),
+            Work::Holding { park } if self.out() == 0 => self.empty_handed(park),
+            Work::Holding { .. } | Work::Pausing | Work::Resting | Work::Ended => {}
+        }
         self.note_caught_up(moment);
-        if self.work == Work::Idle {
-            if let Some(batch) = self.buffer.batch(self.caps(), moment.fresh) {
-                self.send(batch, 1);
-            } else if let Course::Replay { until, .. } = &self.course
-                && self.reading == Reading::Complete
-                && self.buffer.is_empty()
-            {
-                self.complete(*until, moment);
-            } else if self.state.hold.is_some() && self.reading == Reading::Exhausted {
-                self.look_again_later(moment);
+    }
+
+    fn go_on(&mut self, moment: Moment) {
+        self.dispatch(moment);
+        if !self.flights.is_empty() {
+            return;
+        }
+        if let Course::Replay { until, .. } = &self.course
+            && self.reading == Reading::Complete
+            && self.buffer.is_empty()
+        {
+            self.complete(*until, moment);
+        } else if self.state.hold.is_some() && self.reading == Reading::Exhausted {
+            self.look_again_later(moment);
+        }
+    }
+
+    /// Stores what is done, in the order of the log, as far as nothing is open before it.
+    pub(super) fn land(&mut self, moment: Moment) {
+        loop {
+            let front = self.flights.front();
+            let landed =
+                front.is_some_and(|front| front.is_done() && self.buffer.is_at(front.batch.first));
+            if landed {
+                if let Some(flight) = self.flights.pop_front() {
+                    self.close(flight, moment);
+                }
+            } else if !(self.is_clearing() && self.clear_front(moment)) {
+                return;
             }
+        }
+    }
+
+    fn is_clearing(&self) -> bool {
+        self.work == Work::Sending && !self.draining && matches!(self.switch, Switch::On(_))
+    }
+
+    fn close(&mut self, flight: Flight, moment: Moment) {
+        let last = flight.batch.last;
+        match flight.phase {
+            Phase::Delivered(mut attempt) => {
+                if let Course::Replay { .. } = self.course {
+                    let ids = flight.batch.iter().map(|event| event.id);
+                    attempt.sent = SentIds::extend(self.state.sent, ids);
+                    attempt.runs = flight.batch.runs();
+                }
+                self.store(DeliveryFact::Attempt(attempt), moment);
+                self.advance(last);
+                if self.state.hold.is_some() {
+                    self.resume(moment);
+                }
+            }
+            Phase::SetAside(quarantined) => {
+                self.store(DeliveryFact::Quarantined(*quarantined), moment);
+                self.advance(last);
+            }
+            Phase::Ready | Phase::Out(_) => {}
+        }
+    }
+
+    /// The receiver is back: it is given more and more.
+    fn resume(&mut self, moment: Moment) {
+        self.store(DeliveryFact::Resumed, moment);
+        self.ramp = Some(Ramp::new(self.policy.resume_rate, moment));
+        if matches!(self.work, Work::Holding { .. }) {
+            self.work = Work::Sending;
+        }
+    }
+
+    /// A lane that holds keeps nothing in memory.
+    fn empty_handed(&mut self, park: Option<Duration>) {
+        if !self.flights.is_empty() || !self.buffer.is_empty() || self.reading != Reading::On {
+            self.drop_buffer();
+        }
+        if let Some(wait) = park {
+            self.work = Work::Ended;
+            self.effects.push(Effect::Park(wait));
         }
     }
 
     /// There is nothing to probe with: what was due has expired, or got lost on the way.
     fn look_again_later(&mut self, moment: Moment) {
-        self.drop_buffer();
-        self.work = Work::Holding;
-        let wait = self.policy.probe.delay(self.probes.max(1), moment.chance);
-        self.effects.push(Effect::Wake(wait));
+        let wait = self.policy.probe.delay(self.probes().max(1), moment.chance);
+        self.probe_after(wait);
+        if let Work::Holding { park } = self.work {
+            self.empty_handed(park);
+        }
     }
 
     /// Deals with what lies at the front and is not to be sent; false when there is nothing such,

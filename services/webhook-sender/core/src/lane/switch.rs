@@ -14,11 +14,13 @@ impl Lane {
         }
         self.switch = switch;
         if matches!(switch, Switch::On(_))
-            && matches!(self.work, Work::Retrying { .. } | Work::Holding | Work::Resting)
+            && matches!(self.work, Work::Pausing | Work::Holding { .. } | Work::Resting)
         {
             self.failures = 0;
-            self.work = Work::Idle;
+            self.work = Work::Sending;
         }
+        // Written for the receiver as it was.
+        self.forget_ready();
     }
 
     /// False when the switch leaves nothing to do.
@@ -119,6 +121,19 @@ impl Lane {
         let first = if last.epoch == tail.epoch { tail.number + 1 } else { 1 };
         if first <= last.number {
             self.buffer.push_missing(last.epoch, first..=last.number, last.sequence, Loss::Expired);
+        }
+    }
+
+    /// A replay lane that makes room says so; it sends a batch now and then, so that it gets on.
+    pub(super) fn told_to_yield(&mut self, yields: bool, moment: Moment) {
+        let Course::Replay { .. } = self.course else { return };
+        if yields && self.state.yielding.is_none() {
+            self.store(DeliveryFact::Yielded, moment);
+        } else if !yields && self.state.yielding.is_some() {
+            self.store(DeliveryFact::WentOn, moment);
+            if self.work == Work::Pausing && self.failures == 0 {
+                self.work = Work::Sending;
+            }
         }
     }
 

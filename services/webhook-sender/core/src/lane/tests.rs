@@ -1,6 +1,6 @@
 //! The lane, step by step.
 
-use super::bench::{Bench, record, refused, target};
+use super::bench::{Bench, POLICY, SECOND, answered, of_epoch, record, refused, target};
 use super::*;
 
 #[test]
@@ -37,16 +37,18 @@ fn a_failing_receiver_is_retried_then_held_and_probed() {
         assert_eq!(bench.step(Input::Woke), [format!("send 1-3 x3 #{}", attempt + 1)]);
         assert_eq!(bench.sent.clone().unwrap().batch.id, first, "a retry keeps its id");
     }
-    assert_eq!(bench.answer(503), ["failed #5", "held", "forget [1]", "stop reading", "wake 30"]);
+    assert_eq!(bench.answer(503), ["failed #5", "held", "wake 30", "forget [1]", "stop reading"]);
     assert_eq!(bench.lane.wants(), Wants::Nothing);
     assert!(bench.step(Input::Woke).is_empty());
     assert_eq!(bench.lane.wants(), Wants::FromReader);
     assert_eq!(bench.step(record(1, 1, &[0; 3])), ["send 1-1 x1 #1"]);
-    assert_eq!(bench.answer(503), ["failed #1", "forget [1]", "stop reading", "wake 60"]);
+    assert_eq!(bench.answer(503), ["failed #1", "wake 60", "forget [1]", "stop reading"]);
     bench.step(Input::Woke);
     bench.step(record(1, 1, &[0; 3]));
-    assert_eq!(bench.answer(200), ["delivered 1-1@0", "resumed", "send 2-3 x2 #1"]);
-    assert_eq!(bench.answer(200), ["delivered 2-3@1", "done 1"]);
+    assert_eq!(bench.answer(200), ["delivered 1-1@0", "resumed", "wake 0"]);
+    bench.running += SECOND;
+    assert_eq!(bench.step(Input::Woke), ["send 2-3 x2 #1"]);
+    assert_eq!(bench.answer(200), ["delivered 2-3@1", "done 1", "wake 0"]);
     assert_eq!(bench.step(Input::Exhausted), ["ask"]);
     assert_eq!(bench.step(Input::Rejoin(Rejoin::Welcome)), ["stop reading", "caught up"]);
     assert_eq!(bench.lane.wants(), Wants::FromShard);
@@ -71,7 +73,8 @@ fn the_poisoned_event_is_found_and_set_aside_and_the_rest_flows() {
     for _ in 0..20 {
         let Some(request) = bench.sent.take() else { break };
         let poisoned = (request.batch.first.number..=request.batch.last.number).contains(&7);
-        log.extend(bench.answer(if poisoned { 400 } else { 200 }));
+        let status = answered(if poisoned { 400 } else { 200 });
+        log.extend(bench.outcome_of(request.batch.id, status));
         if log.last().is_some_and(|word| word.starts_with("wake")) {
             log.extend(bench.step(Input::Woke));
         }
@@ -103,14 +106,16 @@ fn a_receiver_that_refuses_everything_is_held_after_a_few_events() {
 fn a_batch_that_is_too_large_is_halved() {
     let mut bench = Bench::live();
     bench.step(record(1, 1, &[0; 10]));
-    assert_eq!(bench.answer(413), ["failed #1", "send 1-1 x1 #1"], "bytes are halved too");
+    let words = bench.answer(413);
+    assert_eq!(words, ["failed #1", "send 1-1 x1 #1", "prepare 2-2"], "bytes are halved too");
 }
 
 #[test]
 fn a_body_that_came_out_too_large_goes_with_fewer_events() {
     let mut bench = Bench::live();
     bench.step(record(1, 1, &[0; 10]));
-    assert_eq!(bench.step(Input::Cut { fits: 4 }), ["send 1-4 x4 #1"]);
+    let batch = bench.sent.clone().unwrap().batch.id;
+    assert_eq!(bench.step(Input::Cut { batch, fits: 4 }), ["send 1-4 x4 #1"]);
 }
 
 #[test]
@@ -237,7 +242,106 @@ fn a_hole_ends_a_replay() {
 fn a_replay_is_given_up_when_the_receiver_stays_away() {
     let mut bench = Bench::replay(0, 20, 9);
     bench.step(record(1, 1, &[1]));
-    bench.answer(404);
+    let held = bench.answer(404);
+    assert_eq!(held, ["failed #1", "held, act", "forget [1]", "stop reading", "park 30"]);
     bench.now = bench.now + Duration::from_secs(3601);
-    assert_eq!(bench.step(Input::Woke), ["stopped receiver", "stop reading", "end"]);
+    assert_eq!(bench.start_again(), ["stopped receiver", "stop reading", "end"]);
+}
+
+#[test]
+fn a_full_batch_is_written_while_the_one_before_it_is_out() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0]));
+    assert!(bench.step(record(2, 2, &[0; 9])).is_empty());
+    assert_eq!(bench.step(record(3, 11, &[0; 9])), ["prepare 2-11"]);
+    assert!(bench.step(record(4, 20, &[0; 30])).is_empty(), "one ahead, no more");
+    let sent = ["delivered 1-1@1", "done 1", "send 2-11 x10 #1", "prepare 12-21"];
+    assert_eq!(bench.answer(200), sent);
+}
+
+#[test]
+fn a_batch_that_was_written_ahead_waits_for_the_one_that_fails() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0]));
+    bench.step(record(2, 2, &[0; 10]));
+    assert_eq!(bench.answer(503), ["failed #1", "wake 1"]);
+    assert_eq!(bench.step(Input::Woke), ["send 1-1 x1 #2"]);
+    assert_eq!(bench.answer(200), ["delivered 1-1@1", "done 1", "send 2-11 x10 #1"]);
+}
+
+#[test]
+fn several_requests_are_out_and_facts_keep_the_order_of_the_log() {
+    let mut bench = Bench::parallel(2);
+    bench.step(record(1, 1, &[0]));
+    let first = bench.sent.clone().unwrap().batch.id;
+    assert!(bench.step(record(2, 2, &[0])).is_empty(), "a second one must be worth it");
+    assert_eq!(bench.step(record(3, 3, &[0; 9])), ["send 2-11 x10 #1"]);
+    assert!(bench.answer(200).is_empty(), "the first is still out");
+    assert_eq!(bench.lane.state().cursor, None);
+    assert!(bench.step(record(4, 12, &[0; 20])).is_empty(), "no more than two under way");
+    let words = bench.outcome_of(first, answered(200));
+    let facts = ["delivered 1-1@1", "done 1", "delivered 2-11@3", "done 2", "done 3"];
+    assert_eq!(words[..5], facts, "{words:?}");
+    assert_eq!(words[5..], ["send 12-21 x10 #1", "send 22-31 x10 #1"], "{words:?}");
+}
+
+#[test]
+fn requests_that_fail_together_are_tried_again_one_by_one() {
+    let mut bench = Bench::parallel(2);
+    bench.step(record(1, 1, &[0]));
+    let first = bench.sent.clone().unwrap().batch.id;
+    bench.step(record(2, 2, &[0; 10]));
+    let second = bench.sent.clone().unwrap().batch.id;
+    assert_eq!(bench.outcome_of(second, answered(503)), ["failed #1", "wake 1"]);
+    assert_eq!(bench.outcome_of(first, answered(503)), ["failed #1"]);
+    assert_eq!(bench.step(Input::Woke), ["send 1-1 x1 #2"]);
+    assert_eq!(bench.answer(200), ["delivered 1-1@1", "done 1", "send 2-11 x10 #2"]);
+    assert_eq!(bench.sent.clone().unwrap().batch.id, second, "a retry keeps its id");
+}
+
+#[test]
+fn a_receiver_that_has_come_back_gets_more_and_more() {
+    let mut bench = Bench::new(Course::Live, Policy { resume_rate: 8, ..POLICY });
+    bench.step(record(1, 1, &[0]));
+    bench.answer(401);
+    bench.step(Input::Woke);
+    bench.step(record(1, 1, &[0]));
+    bench.answer(200);
+    bench.step(record(2, 2, &[0; 40]));
+    let mut sizes = Vec::new();
+    for _ in 0..4 {
+        bench.running += Duration::from_millis(250);
+        bench.step(Input::Woke);
+        sizes.push(bench.sent.clone().unwrap().batch.events);
+        let paused = bench.answer(200);
+        assert!(paused.last().unwrap().starts_with("wake"), "{paused:?}");
+    }
+    assert_eq!(sizes, [4, 8, 10, 10], "doubles, up to the cap");
+}
+
+#[test]
+fn a_replay_makes_room_when_it_is_told_and_says_so() {
+    let mut bench = Bench::replay(0, 20, 9);
+    bench.step(record(1, 1, &[1; 30]));
+    assert_eq!(bench.step(Input::Yield(true)), ["yielded"]);
+    assert_eq!(bench.answer(200), ["delivered 1-10@0", "wake 10"]);
+    assert_eq!(bench.step(Input::Woke), ["send 11-20 x10 #1"], "it gets on all the same");
+    assert_eq!(bench.answer(200), ["delivered 11-20@0", "wake 10"]);
+    assert_eq!(bench.step(Input::Yield(false)), ["went on", "send 21-30 x10 #1"]);
+    assert!(bench.step(Input::Yield(false)).is_empty());
+}
+
+#[test]
+fn a_whole_life_of_the_log_that_expired_is_counted_exactly() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0; 2]));
+    bench.answer(200);
+    bench.step(Input::Overflowed);
+    let ended = [(1, 7, 40), (2, 5, 60)];
+    let ended = ended.map(|(epoch, number, sequence)| Position { epoch, number, sequence });
+    let arrival = of_epoch(3, record(90, 1, &[0]), ended.to_vec());
+    let words = bench.step(arrival);
+    assert_eq!(words[..2], ["expired 5 to 7", "expired 5 to 5"], "{words:?}");
+    assert_eq!(bench.lane.state().totals.events_expired, 10);
+    assert_eq!(bench.sent.clone().unwrap().batch.first.epoch, 3);
 }

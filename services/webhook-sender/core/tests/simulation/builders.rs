@@ -14,10 +14,11 @@ use auditrelay_webhook_sender_core::lane::{Arrival, Body, Moment, Target, Tried}
 use auditrelay_webhook_sender_core::outcome::Outcome;
 use uuid::Uuid;
 
-pub(crate) fn target(changed: i64) -> Target {
+pub(crate) fn target(changed: i64, in_flight: usize) -> Target {
     Target {
         destination: DestinationId::from_uuid(Uuid::nil()),
         log_format: LogFormat::Json,
+        in_flight,
         changed_at: Timestamp::from_nanos(changed),
     }
 }
@@ -26,7 +27,8 @@ pub(crate) fn moment(id: u128) -> Moment {
     Moment {
         now: Timestamp::from_nanos(1_000_000),
         chance: Chance(0),
-        fresh: BatchId::from_uuid(Uuid::from_u128(id)),
+        running: Duration::from_millis(u64::try_from(id).unwrap()),
+        fresh: BatchId::from_uuid(Uuid::from_u128(id << 32)),
     }
 }
 
@@ -64,6 +66,7 @@ pub(crate) fn arrival(sequence: u64, first_number: u64, times: &[i64]) -> Arriva
         first_number,
         last_number: record.last_number(),
         body: Body::Record(Arc::new(record)),
+        ended: Vec::new(),
     }
 }
 

@@ -87,7 +87,7 @@ fn lane(state: LaneState, until: u64) -> Lane {
     let window = Window::stored(Timestamp::from_nanos(WINDOW.0), Timestamp::from_nanos(WINDOW.1));
     let selection = Arc::new(window.into());
     let course = Course::Replay { selection, until, patience: Duration::from_hours(1) };
-    Lane::new(course, state, Switch::On(target(0)), POLICY)
+    Lane::new(course, state, Switch::On(target(0, 1)), POLICY)
 }
 
 impl Job {
@@ -96,6 +96,10 @@ impl Job {
             0..5 => self.read(),
             5..8 => self.request_ends(),
             8 if std::mem::take(&mut self.timer) => self.tell(Input::Woke),
+            9 if self.random.percent(20) => {
+                let yields = self.random.percent(50);
+                self.tell(Input::Yield(yields));
+            }
             9 if self.random.percent(20) => self.crash(),
             _ => {}
         }
@@ -117,7 +121,7 @@ impl Job {
     fn request_ends(&mut self) {
         let Some(request) = self.in_flight.take() else { return };
         let status = if self.random.percent(20) { 503 } else { self.receive(&request) };
-        self.tell(Input::Tried(tried(answered(status))));
+        self.tell(Input::Tried(request.batch.id, tried(answered(status))));
     }
 
     fn receive(&mut self, request: &Request) -> u16 {
@@ -135,6 +139,10 @@ impl Job {
         {
             self.receive(&request);
         }
+        self.start_anew();
+    }
+
+    fn start_anew(&mut self) {
         self.timer = false;
         self.reader = 0;
         self.lane = lane(self.stored.clone(), self.until);
@@ -156,7 +164,8 @@ impl Job {
                 Effect::Send(request) => self.in_flight = Some(request),
                 Effect::Wake(_) => self.timer = true,
                 Effect::End => self.ended = true,
-                Effect::Forget(_) => {}
+                Effect::Park(_) => return self.start_anew(),
+                Effect::Forget(_) | Effect::Prepare(_) => {}
                 Effect::LeaveShard | Effect::AskRejoin => panic!("a replay has no shard"),
             }
         }

@@ -15,7 +15,7 @@ pub(crate) struct Sender {
     pub(crate) gate: Gate<usize, u64>,
     pub(crate) reader: Option<usize>,
     pub(crate) held: BTreeSet<u64>,
-    pub(crate) in_flight: Option<Request>,
+    pub(crate) in_flight: Vec<Request>,
     pub(crate) timer: bool,
 }
 
@@ -29,7 +29,7 @@ impl World {
             gate,
             reader: None,
             held: BTreeSet::new(),
-            in_flight: None,
+            in_flight: Vec::new(),
             timer: false,
         });
         self.tell(Input::Started);
@@ -90,9 +90,17 @@ impl World {
         let Some(sender) = &mut self.sender else { return false };
         match effect {
             Effect::Store { fact, state, .. } => {
-                if let DeliveryFact::Quarantined(quarantined) = fact {
-                    self.quarantined.insert(quarantined.at.number);
+                match fact {
+                    DeliveryFact::Quarantined(quarantined) => {
+                        self.quarantined.insert(quarantined.at.number);
+                    }
+                    DeliveryFact::Held(_) => self.emptied += 1,
+                    _ => {}
                 }
+                let cursor =
+                    |state: &LaneState| state.cursor.map(|cursor| (cursor.epoch, cursor.number));
+                let before = self.stored.as_ref().and_then(cursor);
+                assert!(cursor(&state) >= before, "seed {}: a cursor goes back", self.seed);
                 self.stored = Some(*state);
             }
             Effect::Done(sequence) => {
@@ -112,11 +120,16 @@ impl World {
             }
             Effect::AskRejoin => return self.ask_rejoin(),
             Effect::StopReading => sender.reader = None,
+            Effect::Prepare(request) => {
+                assert!(sender.lane.expects(request.batch.id), "seed {}", self.seed);
+            }
             Effect::Send(request) => {
-                assert!(sender.in_flight.is_none(), "seed {}: two requests", self.seed);
-                sender.in_flight = Some(request);
+                sender.in_flight.push(request);
+                let out = sender.in_flight.len();
+                assert!(out <= self.in_flight, "seed {}: {out} requests", self.seed);
             }
             Effect::Wake(_) => sender.timer = true,
+            Effect::Park(_) => panic!("a live lane stays"),
             Effect::End => self.sender = None,
         }
         true
