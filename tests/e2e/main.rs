@@ -15,6 +15,7 @@ mod quarantine;
 mod recovery;
 mod replay;
 mod replay_jobs;
+mod replay_proofs;
 mod restart;
 mod shutdown;
 mod trail;

@@ -1,5 +1,9 @@
 //! The lane, step by step.
 
+use auditrelay_model::id::EventId;
+use auditrelay_model::replay::SentIds;
+use uuid::Uuid;
+
 use super::bench::{Bench, POLICY, SECOND, answered, of_epoch, record, refused, target};
 use super::*;
 
@@ -236,6 +240,31 @@ fn a_hole_ends_a_replay() {
         bench.step(record(3, 3, &[1])),
         ["stopped gap", "forget [2, 3]", "stop reading", "end"]
     );
+}
+
+#[test]
+fn what_expires_under_a_replay_is_counted_and_the_rest_is_sent() {
+    let mut bench = Bench::replay(0, 20, 9);
+    bench.step(record(1, 1, &[1]));
+    bench.answer(200);
+    let expired = || match record(5, 4, &[1]) {
+        Input::Arrived(arrival) => Input::Arrived(Arrival { oldest: 5, ..arrival }),
+        other => other,
+    };
+    assert_eq!(bench.step(expired()), ["stop reading"]);
+    assert_eq!(bench.step(expired()), ["expired 2 to 3", "send 4-4 x1 #1"]);
+    assert_eq!(bench.lane.state().totals.events_expired, 2);
+}
+
+#[test]
+fn a_replay_says_which_ids_it_has_delivered_and_which_numbers_a_batch_left_out() {
+    let mut bench = Bench::replay(10, 20, 9);
+    bench.step(record(1, 1, &[15, 3, 16, 17]));
+    bench.answer(200);
+    let sent = bench.lane.state().sent.unwrap();
+    let id = EventId::from_uuid(Uuid::nil());
+    assert_eq!(Some(sent), SentIds::extend(None, [id, id, id]));
+    assert_eq!(bench.sent.unwrap().batch.runs(), [(1, 1), (3, 4)]);
 }
 
 #[test]
