@@ -66,8 +66,6 @@ pub(crate) struct Inner {
     pub(crate) pulls: Semaphore,
     /// Streams of events that consoles read at the same time.
     pub(crate) readers: Arc<Semaphore>,
-    /// When the process stops taking new work; streams end there.
-    pub(crate) stop: CancellationToken,
     clock: Arc<dyn Clock>,
     pub(crate) sealing: SealingKeys,
     pub(crate) random: SystemRandom,
@@ -107,7 +105,6 @@ impl Api {
             soft: context.drain.soft.clone(),
             pulls: Semaphore::new(PULLS_MAX),
             readers: Arc::new(Semaphore::new(READERS_MAX)),
-            stop: context.drain.soft.clone(),
             clock: Arc::clone(&context.clock),
             sealing,
             random: SystemRandom::new(),

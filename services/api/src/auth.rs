@@ -11,7 +11,7 @@ use auditrelay_model::access::{Principal, Reason};
 use auditrelay_model::id::{OrgId, TokenId};
 use auditrelay_model::origin::Origin;
 use auditrelay_model::secret::Secret;
-use auditrelay_model::token::Token;
+use auditrelay_model::token::{Role, Token};
 use auditrelay_runtime::http::origin;
 use auditrelay_runtime::problem::Problem;
 use axum::extract::FromRequestParts;
@@ -59,6 +59,17 @@ impl Signed {
         let caller = Caller::Member { org, token: token.id, role: token.role };
         let origin = Origin { principal_name: token.name.clone(), ..origin };
         Self { api, caller, principal: Some(Principal::Token(token.id)), origin }
+    }
+
+    /// Somebody for whom an identity provider vouched when the session began.
+    pub(crate) fn person(
+        api: Api,
+        (org, role): (OrgId, Role),
+        subject: String,
+        origin: Origin,
+    ) -> Self {
+        let principal = Some(Principal::Federated(subject));
+        Self { api, caller: Caller::Federated { org, role }, principal, origin }
     }
 
     /// The caller's own organization, if it may ask this there.

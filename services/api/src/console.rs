@@ -25,6 +25,7 @@ mod feed;
 mod form;
 mod gate;
 mod glance;
+mod jobs;
 mod keys;
 mod live;
 mod moment;
@@ -86,7 +87,12 @@ pub(crate) fn routes(api: &Api) -> Router<Api> {
         pages = pages
             .route(base, get(webhook::show).post(webhook::save))
             .route(&format!("{base}/replay"), get(replay::show).post(replay::send))
-            .route(&format!("{base}/replay/cancel"), post(replay::cancel))
+            .route(&format!("{base}/replay/estimate"), post(replay::estimate))
+            .route(&format!("{base}/replay/cancel"), post(jobs::cancel))
+            .route(&format!("{base}/replay/pause"), post(jobs::pause))
+            .route(&format!("{base}/replay/resume"), post(jobs::resume))
+            .route(&format!("{base}/replay/{{job}}/retry"), post(jobs::retry))
+            .route(&format!("{base}/replay/{{job}}/report"), get(jobs::report))
             .route(&format!("{base}/quarantine"), get(quarantine::list))
             .route(&format!("{base}/quarantine/{{parked}}/resend"), post(quarantine::resend))
             .route(&format!("{base}/quarantine/{{parked}}/discard"), post(quarantine::discard))

@@ -19,6 +19,7 @@ use super::pager::Pager;
 use super::visit::{Answer, Visit};
 use super::words::Badge;
 use crate::http::tokens::{end, make};
+use crate::problems;
 
 const ROWS: u64 = 50;
 /// The form's fields, as the API names them and as people read them.
@@ -56,11 +57,12 @@ struct Row {
     prefix: String,
     expires: Option<Moment>,
     state: Badge,
+    used: Option<Moment>,
     own: bool,
 }
 
 impl Row {
-    fn of(visit: &Visit, token: &Token) -> Self {
+    fn of(visit: &Visit, token: &Token, used: Option<Timestamp>) -> Self {
         let now = visit.api().now();
         Self {
             id: token.id.to_string(),
@@ -69,7 +71,8 @@ impl Row {
             prefix: token.prefix.clone(),
             expires: token.expires_at.map(|at| Moment::new(at, now)),
             state: state(token.expires_at, now),
-            own: token.id == visit.token,
+            used: used.map(|at| Moment::new(at, now)),
+            own: visit.token() == Some(token.id),
         }
     }
 }
@@ -87,7 +90,11 @@ pub(super) async fn list(visit: Visit, uri: Uri) -> Answer {
     let mut all: Vec<_> = visit.config.tokens.values().collect();
     all.sort_by_cached_key(|token| token.name.to_lowercase());
     let (pager, shown) = Pager::cut(uri.query(), ROWS, &all);
-    let rows = shown.iter().map(|token| Row::of(&visit, token)).collect();
+    let ids: Vec<TokenId> = shown.iter().map(|token| token.id).collect();
+    let uses = visit.api().streams.last_uses(visit.org, &ids).await;
+    let uses = uses.map_err(|error| problems::unread(&error))?;
+    let rows = shown.iter().map(|token| Row::of(&visit, token, uses.get(&token.id).copied()));
+    let rows = rows.collect();
     let may_change = permits(visit.signed.caller, Ask::ChangeTokens);
     let frame = visit.frame("Access", Section::Access)?;
     Ok(page::ok(&List { frame, rows, pager, may_change }))
@@ -184,7 +191,7 @@ pub(super) async fn ask_revoke(visit: Visit, Path(id): Path<String>) -> Answer {
     visit.signed.own(Ask::ChangeTokens)?;
     let token = find(&visit, &id)?;
     let frame = visit.frame("Revoke token", Section::Access)?;
-    Ok(page::ok(&Revocation { frame, token: Row::of(&visit, &token) }))
+    Ok(page::ok(&Revocation { frame, token: Row::of(&visit, &token, None) }))
 }
 
 fn find(visit: &Visit, id: &str) -> Result<Token, Problem> {

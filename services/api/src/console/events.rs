@@ -32,10 +32,13 @@ const RANGES: [(&str, &str, u64); 5] = [
     ("3d", "Last 3 days", 72),
     ("7d", "Last 7 days", 168),
 ];
-const KINDS: [(&str, &str); 3] = [
+/// What the menu of kinds calls events about the organization itself.
+const TRAIL: &str = "trail";
+const KINDS: [(&str, &str); 4] = [
     ("authentication", "Authentication: logins"),
     ("authorization", "Authorization: permission checks"),
     ("gateway_access", "Gateway access: requests"),
+    (TRAIL, "Own trail: changes, replays, denied calls"),
 ];
 /// The form's fields, as the API names them and as people read them.
 const FIELDS: &Fields = &[
@@ -79,7 +82,8 @@ impl Asked {
         let mut pairs = vec![("page[size]", ROWS), ("filter[ts][gte]", from.as_str())];
         let optional = [
             ("filter[ts][lte]", Some(to.as_str()).filter(|_| !self.to.is_empty())),
-            ("filter[type]", Some(self.kind.as_str()).filter(|kind| !kind.is_empty())),
+            ("filter[type]", Some(self.kind.as_str()).filter(|kind| !["", TRAIL].contains(kind))),
+            ("filter[trail]", Some("true").filter(|_| self.kind == TRAIL)),
             ("filter[text]", Some(self.text.as_str()).filter(|text| !text.is_empty())),
             ("page[after]", self.after.as_deref()),
             ("page[before]", self.before.as_deref()),
@@ -118,7 +122,7 @@ struct Events {
     frame: Frame,
     logs: Vec<(String, String)>,
     ranges: [(&'static str, &'static str, u64); 5],
-    kinds: [(&'static str, &'static str); 3],
+    kinds: [(&'static str, &'static str); 4],
     asked: Asked,
     rows: Vec<Entry>,
     older: Option<String>,
@@ -219,6 +223,11 @@ impl Events {
     fn is_kind(&self, kind: &str) -> bool {
         self.asked.kind == kind
     }
+}
+
+/// Whether a query asks for what happened to the organization itself.
+pub(super) fn wants_trail(query: &Query) -> bool {
+    query.get("kind") == Some(TRAIL)
 }
 
 /// The kind that a query names; one that is none is no filter.

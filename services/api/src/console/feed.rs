@@ -65,7 +65,7 @@ impl<S: Source> Feed<S> {
     }
 
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
-        let stop = self.visit.api().stop.clone();
+        let stop = self.visit.api().soft.clone();
         loop {
             if let Some(event) = self.waiting.pop_front() {
                 return Some((Ok(event), self));

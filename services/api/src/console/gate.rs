@@ -78,7 +78,7 @@ fn held(api: &Api, headers: &HeaderMap) -> Held {
     if session.is_alive(api.now()) {
         return Held { session: Some(session), ended: false, secure };
     }
-    Held { session: None, ended: session.holder().is_some(), secure }
+    Held { session: None, ended: session.who().is_some(), secure }
 }
 
 pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -12,7 +12,7 @@ use auditrelay_model::Timestamp;
 )]
 pub(super) struct Moment {
     iso: String,
-    text: String,
+    pub(super) text: String,
     ago: String,
 }
 

@@ -98,6 +98,8 @@ pub(super) fn notice(query: Option<&str>) -> Option<&'static str> {
         "discarded" => Some("Discarded."),
         "revoked" => Some("Revoked. Whoever used it is refused from now on."),
         "replay" => Some("The replay was sent. Its status follows below."),
+        "paused" => Some("The replay is paused."),
+        "resumed" => Some("The replay goes on."),
         "cancelled" => Some("The replay was cancelled."),
         _ => None,
     }

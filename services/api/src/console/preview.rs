@@ -51,7 +51,7 @@ fn made_up(visit: &Visit) -> AuditEvent {
     AuditEvent {
         id: EventId::from_uuid(ids::uuid_v7()),
         ts: visit.api().now(),
-        principal_id: visit.token.to_string(),
+        principal_id: visit.signed.actor(),
         principal_name: String::new(),
         actor_id: String::new(),
         client_ip: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),

@@ -14,13 +14,15 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::form::{self, Errors, Fields, Form};
+use super::jobs::{Estimated, History};
 use super::moment::{self, Moment, bytes, count};
 use super::page::{self, Frame};
 use super::place::{Named, Place};
 use super::visit::{Answer, Visit};
 use super::words::{Badge, replay_description};
-use crate::http::progress::{detail, end};
-use crate::http::replay::configure;
+use crate::http::progress::detail;
+use crate::http::replay_estimates::of_body;
+use crate::http::replay_jobs::at_once;
 
 /// The menu's entries: what a form sends, what people read, how many hours.
 const RANGES: [(&str, &str, u64); 7] = [
@@ -37,6 +39,7 @@ const FIELDS: &Fields = &[
     ("start", "start_at", "Start"),
     ("end", "end_at", "End"),
     ("start", "body", "The time range"),
+    ("name", "name", "Name"),
 ];
 
 #[derive(Template)]
@@ -56,7 +59,12 @@ struct Page {
     newest: String,
     /// The same for the same page, so that a form sent twice asks for one job.
     key: String,
+    name: String,
+    unacknowledged: bool,
     panel: Panel,
+    history: History,
+    /// What was counted before anything is sent.
+    estimate: Option<Estimated>,
     errors: Errors,
 }
 
@@ -75,7 +83,11 @@ impl Page {
             oldest_text: moment::text(now - RETENTION),
             newest: moment::field(now),
             key: ids::uuid_v4().to_string(),
+            name: String::new(),
+            unacknowledged: false,
             panel: Panel::read(visit, &place).await?,
+            history: History::read(visit, &place).await?,
+            estimate: None,
             errors: Errors::default(),
             place,
         })
@@ -86,6 +98,24 @@ fn obstacle(config: &OrgConfig, place: &Place) -> Option<&'static str> {
     check_webhook(config, place.scope).is_err().then_some(
         "A replay needs the webhook enabled and an endpoint chosen. Save both in Settings first.",
     )
+}
+
+impl Page {
+    /// With what was typed.
+    fn typed(self, form: &Form) -> Self {
+        let typed = |name: &str, other: &str| match form.text(name) {
+            "" => other.to_owned(),
+            text => text.to_owned(),
+        };
+        Self {
+            start: typed("start", &self.start),
+            end: typed("end", &self.end),
+            range: form.text("range").to_owned(),
+            name: form.text("name").to_owned(),
+            unacknowledged: form.is_on("unacknowledged"),
+            ..self
+        }
+    }
 }
 
 /// How a scope's newest job is doing.
@@ -101,7 +131,12 @@ pub(super) struct Panel {
     accepted: Option<Moment>,
     updated: Option<Moment>,
     actor: String,
-    failure: Option<(String, String)>,
+    name: Option<String>,
+    /// Why nothing is sent at the moment, and since when.
+    rests: Option<(Moment, String)>,
+    failure: Option<(String, String, &'static str)>,
+    left: Option<String>,
+    event: Option<Moment>,
     counts: Vec<(&'static str, String)>,
 }
 
@@ -120,12 +155,25 @@ impl Panel {
 
     /// A job that runs cannot be replaced by another.
     fn is_running(&self) -> bool {
-        self.state == "running"
+        matches!(self.state, "running" | "paused")
+    }
+
+    fn can_pause(&self) -> bool {
+        matches!(self.state, "pending" | "running")
+    }
+
+    fn is_paused(&self) -> bool {
+        self.state == "paused"
     }
 
     fn of(detail: Detail, config: &OrgConfig, now: Timestamp) -> Self {
         let at = |text: &Option<String>| Moment::parse(text.as_deref(), now);
-        let busy = matches!(detail.state, "accepted" | "pending" | "running");
+        let busy = matches!(detail.state, "queued" | "accepted" | "pending" | "running" | "paused");
+        let paused = detail.paused.as_ref().map(|pause| (&pause.since, &pause.reason));
+        let held = detail.hold.as_ref().map(|hold| (&hold.since, &hold.reason));
+        let rests = paused
+            .or(held)
+            .and_then(|(since, why)| Some((Moment::parse(Some(since), now)?, why.clone())));
         Self {
             badge: Badge::of_replay(detail.state),
             description: replay_description(detail.state),
@@ -137,7 +185,13 @@ impl Panel {
             updated: at(&detail.updated_at),
             actor: detail.actor.as_deref().map(|id| name_of(config, id)).unwrap_or_default(),
             counts: counts(&detail),
-            failure: detail.failure.map(|failure| (failure.code, failure.reason)),
+            rests,
+            left: detail.eta_seconds.filter(|_| detail.state == "running").map(moment::span),
+            event: at(&detail.current_event_at),
+            failure: detail
+                .failure
+                .map(|failure| (failure.code, failure.reason, who_acts(failure.who_acts))),
+            name: detail.name,
         }
     }
 }
@@ -158,9 +212,24 @@ fn counts(detail: &Detail) -> Vec<(&'static str, String)> {
     counts
 }
 
-/// The name of the token that asked, as long as it is known.
+/// Who has to do something about a failure.
+pub(super) fn who_acts(who: &str) -> &'static str {
+    match who {
+        "organization" => "You must act.",
+        "operator" => "The operator of this deployment must act.",
+        _ => "Nobody has to act.",
+    }
+}
+
+/// Who asked: the token's name as long as it is known, or the name an identity provider has.
 pub(super) fn name_of(config: &OrgConfig, actor: &str) -> String {
-    let token = actor.parse().ok().and_then(|id| config.tokens.get(&id));
+    if let Some(subject) = actor.strip_prefix("oidc:") {
+        return subject.to_owned();
+    }
+    let token = actor
+        .parse()
+        .ok()
+        .and_then(|id| config.tokens.get(&id).or_else(|| config.revoked.get(&id)));
     token.map_or_else(|| "a token that is no more".to_owned(), |token| token.name.clone())
 }
 
@@ -172,32 +241,52 @@ pub(super) async fn show(visit: Visit, named: Named) -> Answer {
 pub(super) async fn send(visit: Visit, named: Named, form: Form) -> Answer {
     let place = Place::find(named, visit.org, &visit.config)?;
     let refused = match body(&form, visit.api().now()) {
-        None => {
-            let wrong = Errors::one("range", "Replay Time Range must be one of the choices.");
-            (StatusCode::BAD_REQUEST, wrong)
-        }
+        None => unknown_range(),
         Some(body) => {
             let key = key(&form);
-            match configure(&visit.signed, place.scope, key.as_deref(), &body).await {
-                Ok(_) => return Ok(page::see(&format!("{}/replay?done=replay", place.base))),
+            match at_once(&visit.signed, place.scope, key.as_deref(), &body).await {
+                Ok(()) => return Ok(page::see(&format!("{}/replay?done=replay", place.base))),
                 Err(problem) => Errors::from(problem, FIELDS)?,
             }
         }
     };
     let (status, errors) = refused;
-    let page = Page::read(&visit, place).await?;
-    let typed = |name: &str, other: String| match form.text(name) {
-        "" => other,
-        text => text.to_owned(),
+    let page = Page { errors, ..Page::read(&visit, place).await?.typed(&form) };
+    Ok(form::refused(status, &page))
+}
+
+/// Counts what would be sent; nothing is.
+pub(super) async fn estimate(visit: Visit, named: Named, form: Form) -> Answer {
+    let place = Place::find(named, visit.org, &visit.config)?;
+    let counted = match body(&form, visit.api().now()) {
+        None => Err(unknown_range()),
+        Some(body) => match of_body(&visit.signed, place.scope, &body).await {
+            Ok(view) => Ok(Estimated::of(&view, visit.api().now())),
+            Err(problem) => Err(Errors::from(problem, FIELDS)?),
+        },
     };
-    let (start, end) = (typed("start", page.start), typed("end", page.end));
-    let range = form.text("range").to_owned();
-    Ok(form::refused(status, &Page { range, start, end, errors, ..page }))
+    let page = Page::read(&visit, place).await?.typed(&form);
+    Ok(match counted {
+        Ok(estimate) => page::ok(&Page { estimate: Some(estimate), ..page }),
+        Err((status, errors)) => form::refused(status, &Page { errors, ..page }),
+    })
+}
+
+/// The page again, with what the API refused.
+pub(super) async fn refused(visit: &Visit, place: Place, problem: Problem) -> Answer {
+    let (status, errors) = Errors::from(problem, FIELDS)?;
+    Ok(form::refused(status, &Page { errors, ..Page::read(visit, place).await? }))
+}
+
+fn unknown_range() -> (StatusCode, Errors) {
+    let wrong = Errors::one("range", "Replay Time Range must be one of the choices.");
+    (StatusCode::BAD_REQUEST, wrong)
 }
 
 /// The same when one page is sent twice with the same range in it.
 fn key(form: &Form) -> Option<String> {
-    let parts = ["key", "range", "start", "end"].map(|name| form.text(name));
+    let names = ["key", "range", "start", "end", "name", "unacknowledged"];
+    let parts = names.map(|name| form.text(name));
     (!form.text("key").is_empty()).then(|| parts.join(" "))
 }
 
@@ -211,16 +300,12 @@ fn body(form: &Form, now: Timestamp) -> Option<Vec<u8>> {
         let (_, _, hours) = RANGES.iter().find(|(key, ..)| *key == range)?;
         ((now - Duration::from_hours(*hours)).to_string(), now.to_string())
     };
-    Some(json!({ "start_at": start, "end_at": end }).to_string().into_bytes())
-}
-
-pub(super) async fn cancel(visit: Visit, named: Named, _form: Form) -> Answer {
-    let place = Place::find(named, visit.org, &visit.config)?;
-    match end(&visit.signed, place.scope, "cancelled in the console".to_owned()).await {
-        Ok(_) => Ok(page::see(&format!("{}/replay?done=cancelled", place.base))),
-        Err(problem) => {
-            let (status, errors) = Errors::from(problem, FIELDS)?;
-            Ok(form::refused(status, &Page { errors, ..Page::read(&visit, place).await? }))
-        }
-    }
+    let name = Some(form.text("name").trim()).filter(|name| !name.is_empty());
+    let body = json!({
+        "start_at": start,
+        "end_at": end,
+        "name": name,
+        "unacknowledged_only": form.is_on("unacknowledged"),
+    });
+    Some(body.to_string().into_bytes())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use auditrelay_model::Timestamp;
 use auditrelay_model::id::{OrgId, SessionId, TokenId};
+use auditrelay_model::token::Role;
 use auditrelay_runtime::problem::Problem;
 use auditrelay_signing::random_nonce;
 use base64::Engine;
@@ -31,7 +32,39 @@ pub(super) struct Session {
     id: [u8; 16],
     began: i64,
     seen: i64,
-    member: Option<(String, String)>,
+    member: Option<Member>,
+}
+
+/// Who is signed in, as the cookie says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Member {
+    /// The holder of an organization's token.
+    Token { org: String, token: String },
+    /// Somebody for whom an identity provider vouched.
+    Person(Vouched),
+}
+
+/// What an identity provider vouched for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Vouched {
+    /// The organization.
+    pub(super) org: String,
+    /// What the claims allow.
+    pub(super) role: String,
+    /// The provider's name for the person.
+    pub(super) subject: String,
+    /// The person's own name.
+    pub(super) name: String,
+    /// When the provider's token ends, in nanoseconds.
+    pub(super) until: i64,
+}
+
+/// Who is signed in.
+pub(super) enum Who {
+    /// The holder of an organization's token.
+    Token(OrgId, TokenId),
+    /// Somebody for whom an identity provider vouched.
+    Person(OrgId, Role, Vouched),
 }
 
 impl Session {
@@ -45,14 +78,26 @@ impl Session {
 
     /// The holder of a token; everything about the session is new.
     pub(super) fn member(api: &Api, org: OrgId, token: TokenId) -> Result<Self, Problem> {
-        let member = Some((org.to_string(), token.to_string()));
+        let member = Some(Member::Token { org: org.to_string(), token: token.to_string() });
         Ok(Self { member, ..Self::visitor(api)? })
     }
 
-    /// Whose token it is, if anybody is signed in.
-    pub(super) fn holder(&self) -> Option<(OrgId, TokenId)> {
-        let (org, token) = self.member.as_ref()?;
-        Some((org.parse().ok()?, token.parse().ok()?))
+    /// Somebody for whom an identity provider vouches; the same.
+    pub(super) fn person(api: &Api, vouched: Vouched) -> Result<Self, Problem> {
+        Ok(Self { member: Some(Member::Person(vouched)), ..Self::visitor(api)? })
+    }
+
+    /// Who it is, if anybody is signed in.
+    pub(super) fn who(&self) -> Option<Who> {
+        match self.member.as_ref()? {
+            Member::Token { org, token } => {
+                Some(Who::Token(org.parse().ok()?, token.parse().ok()?))
+            }
+            Member::Person(vouched) => {
+                let role = Role::from_name(&vouched.role)?;
+                Some(Who::Person(vouched.org.parse().ok()?, role, vouched.clone()))
+            }
+        }
     }
 
     /// Its name among those that were ended.
@@ -69,7 +114,11 @@ impl Session {
     pub(super) fn is_alive(&self, now: Timestamp) -> bool {
         let began = Timestamp::from_nanos(self.began);
         let seen = Timestamp::from_nanos(self.seen);
-        now.since(seen) < IDLE && now.since(began) < LONGEST
+        let vouched = match &self.member {
+            Some(Member::Person(vouched)) => now.nanos() < vouched.until,
+            Some(Member::Token { .. }) | None => true,
+        };
+        vouched && now.since(seen) < IDLE && now.since(began) < LONGEST
     }
 
     /// The same, seen now, if it is time to say so.
@@ -134,5 +183,17 @@ mod tests {
             busy = busy.refreshed(at(minutes)).unwrap_or(busy);
         }
         assert!(!busy.is_alive(at(720)));
+    }
+
+    #[test]
+    fn a_persons_session_ends_with_what_vouched_for_it() {
+        let at = |minutes: u64| Timestamp::from_nanos(0) + Duration::from_mins(minutes);
+        let org = OrgId::from_uuid(Uuid::nil()).to_string();
+        let [role, subject, name] = ["viewer", "ada", "Ada"].map(ToOwned::to_owned);
+        let vouched = Vouched { org, role, subject, name, until: at(5).nanos() };
+        let member = Some(Member::Person(vouched));
+        let session = Session { id: [1; 16], began: 0, seen: 0, member };
+        assert!(session.is_alive(at(4)) && !session.is_alive(at(5)));
+        assert!(matches!(session.who(), Some(Who::Person(_, Role::Viewer, _))));
     }
 }

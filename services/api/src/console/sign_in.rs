@@ -4,12 +4,14 @@ use askama::Template;
 use auditrelay_api_core::Action;
 use auditrelay_api_core::authz::{Ask, Caller, permits};
 use auditrelay_api_core::query::Query;
-use auditrelay_model::id::{OrgId, TokenId};
+use auditrelay_model::access::Principal;
 use auditrelay_runtime::http::origin;
 use auditrelay_runtime::problem::Problem;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, Uri};
 
@@ -17,13 +19,13 @@ use super::assets;
 use super::form::{Errors, Form};
 use super::gate::{self, Held};
 use super::page;
-use super::session::Session;
-use super::visit::{Answer, Whence};
+use super::session::{Session, Vouched, Who};
+use super::visit::{Answer, Whence, signed};
 use crate::api::Api;
 use crate::auth::{Signed, identify};
 
 /// Longer is no token of ours.
-const TOKEN_LENGTH_MAX: usize = 1024;
+const TOKEN_LENGTH_MAX: usize = 8192;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -31,6 +33,8 @@ struct Page {
     assets: String,
     form_token: String,
     next: String,
+    /// Whether an identity provider's tokens count too.
+    federated: bool,
     notice: Option<&'static str>,
     errors: Errors,
 }
@@ -76,7 +80,8 @@ pub(super) async fn show(
     };
     let form_token = session.form_token(&api)?;
     let (assets, next, errors) = (assets::folder(), next.to_owned(), Errors::default());
-    let mut response = page::ok(&Page { assets, form_token, next, notice, errors });
+    let federated = api.oidc.is_some();
+    let mut response = page::ok(&Page { assets, form_token, next, federated, notice, errors });
     if is_new {
         gate::set(&mut response, &api, &session, gate::is_secure(&headers));
     }
@@ -92,21 +97,18 @@ pub(super) async fn enter(
     let text = form.text("token").trim().to_owned();
     let fits = !text.is_empty() && text.len() <= TOKEN_LENGTH_MAX;
     let signed = if fits { identify(&api, &text, origin).await? } else { None };
-    let caller = signed.map(|signed| signed.caller);
-    let (status, error) = match caller {
-        Some(Caller::Member { org, token, .. })
-            if caller.is_some_and(|caller| permits(caller, Ask::ReadConfig)) =>
-        {
-            return welcome(&api, &headers, &form, org, token);
+    let (status, error) = match &signed {
+        Some(signed) if permits(signed.caller, Ask::ReadConfig) => {
+            return welcome(&api, &headers, &form, signed, &text);
         }
-        Some(Caller::Member { .. } | Caller::Federated { .. }) => (
-            StatusCode::FORBIDDEN,
-            "This token may only send audit events. Sign in with an admin or viewer token.",
-        ),
-        Some(Caller::Platform) => (
+        Some(Signed { caller: Caller::Platform, .. }) => (
             StatusCode::FORBIDDEN,
             "This is the operator's token, which belongs to no organization. Sign in with an \
              admin or viewer token of one.",
+        ),
+        Some(_) => (
+            StatusCode::FORBIDDEN,
+            "This token may only send audit events. Sign in with an admin or viewer token.",
         ),
         None if text.is_empty() => (StatusCode::BAD_REQUEST, "Enter an API token."),
         None => (StatusCode::UNAUTHORIZED, "This token is not known, has expired or was revoked."),
@@ -117,6 +119,7 @@ pub(super) async fn enter(
         assets: assets::folder(),
         form_token: form.session.form_token(&api)?,
         next: if is_page(&next) { next } else { page::HOME.to_owned() },
+        federated: api.oidc.is_some(),
         notice: None,
         errors: Errors::one("token", error),
     };
@@ -124,13 +127,29 @@ pub(super) async fn enter(
 }
 
 /// A new session, whatever cookie was there before.
-fn welcome(api: &Api, headers: &HeaderMap, form: &Form, org: OrgId, token: TokenId) -> Answer {
-    let session = Session::member(api, org, token)?;
-    tracing::info!(%org, %token, "signed in to the console");
+fn welcome(api: &Api, headers: &HeaderMap, form: &Form, signed: &Signed, text: &str) -> Answer {
+    let session = match (signed.caller, &signed.principal) {
+        (Caller::Member { org, token, .. }, _) => Session::member(api, org, token)?,
+        (Caller::Federated { org, role }, Some(Principal::Federated(subject))) => {
+            let (org, role) = (org.to_string(), role.name().to_owned());
+            let (subject, name) = (subject.clone(), signed.origin.principal_name.clone());
+            let until = expiry(text).unwrap_or_default();
+            Session::person(api, Vouched { org, role, subject, name, until })?
+        }
+        (Caller::Federated { .. } | Caller::Platform, _) => return Err(Problem::internal().into()),
+    };
+    tracing::info!(actor = signed.actor(), "signed in to the console");
     let next = form.text("next");
     let mut response = page::see(if is_page(next) { next } else { page::HOME });
     gate::set(&mut response, api, &session, gate::is_secure(headers));
     Ok(response)
+}
+
+/// When a provider's token ends, in nanoseconds; it was checked before.
+fn expiry(token: &str) -> Option<i64> {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
+    claims.get("exp")?.as_i64()?.checked_mul(1_000_000_000)
 }
 
 /// The cookie goes at once, whatever happens; with the fact that the session has ended, copies of
@@ -149,14 +168,13 @@ pub(super) async fn leave(State(api): State<Api>, parts: Parts, form: Form) -> A
 }
 
 async fn end(api: Api, parts: &Parts, session: &Session) -> Result<(), Problem> {
-    let Some((org, token)) = session.holder() else { return Ok(()) };
+    let Some(Who::Token(org, _) | Who::Person(org, ..)) = session.who() else { return Ok(()) };
     let config = api.read(org).await?;
-    // A session does not outlive its token.
-    let Some(held) = config.tokens.get(&token) else { return Ok(()) };
     let origin = origin(parts, &api.config.proxies);
-    let signed = Signed::member(api, org, held, origin);
+    // A session does not outlive its token.
+    let Some(signed) = signed(&api, &config, session, origin) else { return Ok(()) };
     let action = Action::EndSession { session: session.id(), until: session.until() };
-    signed.api.execute(org, &signed, action).await.map(drop)
+    api.execute(org, &signed, action).await.map(drop)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use askama::Template;
-use auditrelay_api_core::audit_log::Needle;
+use auditrelay_api_core::audit_log::{Needle, is_trail};
 use auditrelay_api_core::authz::Ask;
 use auditrelay_api_core::query::Query;
 use auditrelay_model::event::EventKind;
@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::time::Duration;
 
 use super::entry::Entry;
-use super::events::kind;
+use super::events::{kind, wants_trail};
 use super::feed::{Feed, Source};
 use super::place::Place;
 use super::visit::{Answer, Visit};
@@ -34,6 +34,7 @@ struct Tail {
     place: Place,
     kind: Option<EventKind>,
     text: Option<Needle>,
+    trail: bool,
     /// The next record's lowest sequence.
     from: u64,
 }
@@ -61,7 +62,7 @@ pub(super) async fn follow(
     };
     let from = last.map_or(1, |last| last.saturating_add(1));
     let text = query.get("text").map(Needle::new);
-    Feed::open(visit, Tail { place, kind: kind(&query), text, from })
+    Feed::open(visit, Tail { place, kind: kind(&query), text, trail: wants_trail(&query), from })
 }
 
 impl Source for Tail {
@@ -97,6 +98,7 @@ impl Tail {
         let numbered = (head.first_number..).zip(decoded.events);
         let wanted = numbered.filter(|(_, event)| {
             self.kind.is_none_or(|kind| kind == event.kind())
+                && (!self.trail || is_trail(event))
                 && self.text.as_ref().is_none_or(|text| text.is_in(event))
         });
         let rows = wanted.filter_map(|(number, event)| {

@@ -7,7 +7,6 @@ use auditrelay_api_core::token;
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::id::{OrgId, TokenId};
 use auditrelay_model::origin::Origin;
-use auditrelay_model::token::Token;
 use auditrelay_runtime::http::origin;
 use auditrelay_runtime::problem::Problem;
 use axum::extract::FromRequestParts;
@@ -18,20 +17,17 @@ use http::{Method, StatusCode};
 use super::assets;
 use super::gate::{Held, LIVE};
 use super::page::{self, Frame, Section};
-use super::session::Session;
+use super::session::{Session, Who};
 use super::sign_in;
 use crate::api::Api;
 use crate::auth::Signed;
 
-/// Somebody whose session and whose token both count now.
+/// Somebody whose session counts now, and whose token too.
 pub(super) struct Visit {
     pub(super) signed: Signed,
     pub(super) org: OrgId,
     pub(super) config: Arc<OrgConfig>,
     pub(super) session: Session,
-    /// The token that was signed in with.
-    pub(super) token: TokenId,
-    held: Token,
     notice: Option<&'static str>,
 }
 
@@ -50,14 +46,18 @@ impl Visit {
     pub(super) async fn still_counts(&mut self) -> bool {
         let api = self.api().clone();
         let Ok(config) = api.read(self.org).await else { return true };
-        let held = config.tokens.get(&self.token).filter(|token| token::is_valid(token, api.now()));
-        let Some(held) = held.cloned() else { return false };
-        if config.ended_sessions.contains_key(&self.session.id()) {
-            return false;
-        }
-        self.signed.caller = Caller::Member { org: self.org, token: self.token, role: held.role };
-        (self.held, self.config) = (held, config);
+        let origin = self.signed.origin.clone();
+        let Some(signed) = signed(&api, &config, &self.session, origin) else { return false };
+        (self.signed, self.config) = (signed, config);
         self.session.is_alive(api.now()) && permits(self.signed.caller, Ask::ReadConfig)
+    }
+
+    /// The token that was signed in with, if it was one of ours.
+    pub(super) const fn token(&self) -> Option<TokenId> {
+        match self.signed.caller {
+            Caller::Member { token, .. } => Some(token),
+            Caller::Federated { .. } | Caller::Platform => None,
+        }
     }
 
     /// What surrounds a page.
@@ -66,8 +66,11 @@ impl Visit {
             title: title.to_owned(),
             section,
             organization: self.config.name.clone().unwrap_or_default(),
-            who: self.held.name.clone(),
-            role: self.held.role.name(),
+            who: self.signed.origin.principal_name.clone(),
+            role: match self.signed.caller {
+                Caller::Member { role, .. } | Caller::Federated { role, .. } => role.name(),
+                Caller::Platform => "operator",
+            },
             may_change: self.may_change(),
             form_token: self.session.form_token(self.api())?,
             notice: self.notice,
@@ -120,18 +123,40 @@ impl FromRequestParts<Api> for Visit {
         let held = parts.extensions.get::<Held>().cloned().unwrap_or_default();
         let ended = held.ended;
         let Some(session) = held.session else { return Err(signed_out(parts, ended)) };
-        let Some((org, id)) = session.holder() else { return Err(signed_out(parts, false)) };
+        let org = match session.who() {
+            None => return Err(signed_out(parts, false)),
+            Some(Who::Token(org, _) | Who::Person(org, ..)) => org,
+        };
         let config = api.read(org).await?;
-        if config.ended_sessions.contains_key(&session.id()) {
-            return Err(signed_out(parts, true));
-        }
-        let held = config.tokens.get(&id).filter(|token| token::is_valid(token, api.now()));
-        let Some(held) = held.cloned() else { return Err(signed_out(parts, true)) };
         let origin = origin(parts, &api.config.proxies);
-        let signed = Signed::member(api.clone(), org, &held, origin);
+        let Some(signed) = signed(api, &config, &session, origin) else {
+            return Err(signed_out(parts, true));
+        };
         signed.own(Ask::ReadConfig)?;
         let notice = page::notice(parts.uri.query());
-        Ok(Self { signed, org, config, session, token: id, held, notice })
+        Ok(Self { signed, org, config, session, notice })
+    }
+}
+
+/// Who is there, if the session was not ended and its token counts now.
+pub(super) fn signed(
+    api: &Api,
+    config: &OrgConfig,
+    session: &Session,
+    origin: Origin,
+) -> Option<Signed> {
+    if config.name.is_none() || config.ended_sessions.contains_key(&session.id()) {
+        return None;
+    }
+    match session.who()? {
+        Who::Token(org, id) => {
+            let token = config.tokens.get(&id).filter(|token| token::is_valid(token, api.now()))?;
+            Some(Signed::member(api.clone(), org, token, origin))
+        }
+        Who::Person(org, role, vouched) => {
+            let origin = Origin { principal_name: vouched.name, ..origin };
+            Some(Signed::person(api.clone(), (org, role), vouched.subject, origin))
+        }
     }
 }
 

@@ -36,6 +36,8 @@ impl Badge {
     /// A replay job's state.
     pub(super) fn of_replay(state: &str) -> Self {
         match state {
+            "queued" => Self { word: "Queued", tone: "busy" },
+            "paused" => Self { word: "Paused", tone: "warn" },
             "accepted" => Self { word: "Accepted", tone: "busy" },
             "pending" => Self { word: "Pending", tone: "busy" },
             "running" => Self { word: "Running", tone: "busy" },
@@ -50,6 +52,8 @@ impl Badge {
 /// What a replay job's state means.
 pub(super) fn replay_description(state: &str) -> &'static str {
     match state {
+        "queued" => "The job waits until another one of this log has ended.",
+        "paused" => "The job is paused and goes on where it stopped when somebody resumes it.",
         "accepted" => "The job has been accepted for scheduling.",
         "pending" => "The job has been scheduled.",
         "running" => "The job is in progress.",

@@ -90,7 +90,7 @@ async fn show_one(signed: &Signed, scope: Scope, job: JobId) -> Answer {
 }
 
 /// Ends the job that is there now; one that has ended already cannot end again.
-pub(crate) async fn end(signed: &Signed, scope: Scope, reason: String) -> Result<JobId, Problem> {
+async fn end(signed: &Signed, scope: Scope, reason: String) -> Result<JobId, Problem> {
     signed.of(Ask::Replay, scope.org())?;
     let jobs = signed.api.jobs(scope).await?;
     let job = jobs.newest.as_ref().ok_or_else(Problem::not_found)?;

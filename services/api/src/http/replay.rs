@@ -59,7 +59,7 @@ async fn put_scope(signed: &Signed, scope: Scope, request: Request) -> Answer {
 }
 
 /// The window first, then the webhook, then the scheduler's own decision.
-pub(crate) async fn configure(
+async fn configure(
     signed: &Signed,
     scope: Scope,
     key: Option<&str>,

@@ -1,7 +1,9 @@
 //! `/v1/replay-estimates`: what a job would send; nothing is stored, nothing is sent.
 
 use auditrelay_api_core::authz::Ask;
-use auditrelay_api_core::replay::{Counted, EstimateView, check_target};
+use auditrelay_api_core::replay::{Counted, EstimateView, JobWish, check_target};
+use auditrelay_model::Scope;
+use auditrelay_model::config::OrgConfig;
 use auditrelay_runtime::problem::Problem;
 use auditrelay_streams::ReplayAction;
 use axum::extract::Request;
@@ -16,11 +18,33 @@ pub(super) async fn post(signed: Signed, request: Request) -> Answer {
     signed.own(Ask::Replay)?;
     let wish = wish(&signed, request).await?;
     let (scope, config) = scope_of(&signed, Ask::Replay, wish.portal).await?;
-    check_target(&config, scope, wish.terms.target).map_err(|denial| problems::denied(&denial))?;
+    Ok(ok(&count(&signed, scope, &config, wish).await?))
+}
+
+/// Counts what a body asks for on a log.
+pub(crate) async fn of_body(
+    signed: &Signed,
+    scope: Scope,
+    body: &[u8],
+) -> Result<EstimateView, Problem> {
+    signed.of(Ask::Replay, scope.org())?;
+    let wish = JobWish::parse(body, signed.api.now());
+    let wish = wish.map_err(|faults| problems::invalid(&faults))?;
+    let config = signed.api.read(scope.org()).await?;
+    count(signed, scope, &config, wish).await
+}
+
+async fn count(
+    signed: &Signed,
+    scope: Scope,
+    config: &OrgConfig,
+    wish: JobWish,
+) -> Result<EstimateView, Problem> {
+    check_target(config, scope, wish.terms.target).map_err(|denial| problems::denied(&denial))?;
     let limited = signed.api.replay_limit.take(scope, signed.api.now());
     limited.map_err(Problem::too_many_requests)?;
     let (window, terms) = (wish.window, wish.terms.clone());
-    let found = estimate(&signed, scope, ReplayAction::Estimate { window, terms }).await?;
+    let found = estimate(signed, scope, ReplayAction::Estimate { window, terms }).await?;
     let counted = Counted {
         tally: found.tally,
         exact: found.exact,
@@ -30,5 +54,5 @@ pub(super) async fn post(signed: Signed, request: Request) -> Answer {
         is_rate_measured: found.is_rate_measured,
     };
     let jobs = signed.api.jobs(scope).await?;
-    Ok(ok(&EstimateView::of(scope, &wish, &counted, &jobs)))
+    Ok(EstimateView::of(scope, &wish, &counted, &jobs))
 }

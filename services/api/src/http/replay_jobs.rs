@@ -79,6 +79,24 @@ pub(super) async fn wish(signed: &Signed, request: Request) -> Result<JobWish, P
     JobWish::parse(&body, signed.api.now()).map_err(|faults| problems::invalid(&faults))
 }
 
+/// Makes the job that a body asks for, on a log that the caller may replay; it does not wait for
+/// another one to end.
+pub(crate) async fn at_once(
+    signed: &Signed,
+    scope: Scope,
+    key: Option<&str>,
+    body: &[u8],
+) -> Result<(), Problem> {
+    signed.of(Ask::Replay, scope.org())?;
+    let wish = JobWish::parse(body, signed.api.now());
+    let wish = wish.map_err(|faults| problems::invalid(&faults))?;
+    let config = signed.api.read(scope.org()).await?;
+    check_target(&config, scope, wish.terms.target).map_err(|denial| problems::denied(&denial))?;
+    let (window, terms) = (wish.window, wish.terms);
+    let action = ReplayAction::Configure { window, terms, may_wait: false };
+    make(signed, scope, key, action).await.map(drop)
+}
+
 async fn begin(
     signed: &Signed,
     scope: Scope,
@@ -137,47 +155,58 @@ pub(super) async fn get(signed: Signed, Id(id): Id<JobId>) -> Answer {
 pub(super) async fn pause(signed: Signed, Id(id): Id<JobId>, request: Request) -> Answer {
     signed.own(Ask::Replay)?;
     let reason = reason(request, "paused by request").await?;
-    change(&signed, id, |_| Ok(ReplayAction::Pause { reason })).await
+    shown(&signed, id, ReplayAction::Pause { reason }).await
 }
 
 pub(super) async fn resume(signed: Signed, Id(id): Id<JobId>) -> Answer {
-    change(&signed, id, |_| Ok(ReplayAction::Resume)).await
+    shown(&signed, id, ReplayAction::Resume).await
 }
 
 pub(super) async fn cancel(signed: Signed, Id(id): Id<JobId>, request: Request) -> Answer {
     signed.own(Ask::Replay)?;
     let reason = reason(request, "cancelled by request").await?;
-    change(&signed, id, |job| {
-        if job.is_ended() {
-            return Err(Problem::conflict("The replay job has already ended"));
-        }
-        Ok(ReplayAction::Cancel { reason })
-    })
-    .await
+    shown(&signed, id, ReplayAction::Cancel { reason }).await
 }
 
-/// A new job for what this one did not send.
 pub(super) async fn retry(signed: Signed, Id(id): Id<JobId>, request: Request) -> Answer {
     let key = idempotency_key(request.headers());
-    let (scope, jobs) = find(&signed, Ask::Replay, id).await?;
+    let (scope, jobs, new) = again(&signed, id, key.as_deref()).await?;
+    Ok(json(StatusCode::ACCEPTED, &made(&signed, scope, &jobs, new).await?))
+}
+
+/// Makes a new job for what this one did not send.
+pub(crate) async fn again(
+    signed: &Signed,
+    id: JobId,
+    key: Option<&str>,
+) -> Result<(Scope, Arc<Jobs>, JobId), Problem> {
+    let (scope, jobs) = find(signed, Ask::Replay, id).await?;
     let job = jobs.find(id).ok_or_else(Problem::not_found)?;
     let (window, terms) = remainder(job, signed.api.now()).map_err(Problem::conflict)?;
     let config = signed.api.read(scope.org()).await?;
     check_target(&config, scope, terms.target).map_err(|denial| problems::denied(&denial))?;
     let action = ReplayAction::Configure { window, terms, may_wait: true };
-    let (jobs, new) = make(&signed, scope, key.as_deref(), action).await?;
-    Ok(json(StatusCode::ACCEPTED, &made(&signed, scope, &jobs, new).await?))
+    let (jobs, new) = make(signed, scope, key, action).await?;
+    Ok((scope, jobs, new))
 }
 
-async fn change(
+async fn shown(signed: &Signed, id: JobId, action: ReplayAction) -> Answer {
+    let (scope, jobs) = change(signed, id, action).await?;
+    Ok(ok(&detail(signed, scope, &jobs, jobs.find(id)).await?))
+}
+
+/// Pauses, resumes or cancels a job; one that has ended cannot be cancelled any more.
+pub(crate) async fn change(
     signed: &Signed,
     id: JobId,
-    action: impl FnOnce(&Job) -> Result<ReplayAction, Problem>,
-) -> Answer {
+    action: ReplayAction,
+) -> Result<(Scope, Arc<Jobs>), Problem> {
     let (scope, jobs) = find(signed, Ask::Replay, id).await?;
-    let action = action(jobs.find(id).ok_or_else(Problem::not_found)?)?;
-    let jobs = command(signed, scope, id, action).await?;
-    Ok(ok(&detail(signed, scope, &jobs, jobs.find(id)).await?))
+    let job = jobs.find(id).ok_or_else(Problem::not_found)?;
+    if job.is_ended() && matches!(action, ReplayAction::Cancel { .. }) {
+        return Err(Problem::conflict("The replay job has already ended"));
+    }
+    Ok((scope, command(signed, scope, id, action).await?))
 }
 
 /// No body gives no reason of its own.

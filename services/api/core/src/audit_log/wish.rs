@@ -27,6 +27,8 @@ const LTE: &str = "filter[ts][lte]";
 const TYPE: &str = "filter[type]";
 /// Our own.
 const TEXT: &str = "filter[text]";
+/// Our own.
+const TRAIL: &str = "filter[trail]";
 /// Longest text that is searched for.
 const TEXT_CHARS_MAX: usize = 200;
 pub(super) const KINDS: &[&str] = &["authorization", "authentication", "gateway_access"];
@@ -51,6 +53,8 @@ pub struct Wish {
     pub kind: Option<EventKind>,
     /// Only events in one of whose texts this stands.
     pub text: Option<Needle>,
+    /// Only what happened to the organization itself.
+    pub trail: bool,
     /// Items on the page, at most.
     pub size: usize,
     /// Where.
@@ -86,7 +90,11 @@ impl Wish {
         let kind = kind(&query, &mut faults);
         let size = size(&query, &mut faults);
         let text = text(&query, &mut faults);
+        let trail = trail(&query, &mut faults);
         let mut context = context(scope, gte, lte, kind);
+        if trail {
+            context.push_str(" trail");
+        }
         if let Some(text) = &text {
             context.push(' ');
             context.push_str(text.as_str());
@@ -97,7 +105,7 @@ impl Wish {
         }
         let end = lte.unwrap_or(now).min(now);
         let start = gte.unwrap_or(end - RETENTION).max(now - RETENTION);
-        Ok(Self { window: Window::stored(start, end), kind, text, size, at, context })
+        Ok(Self { window: Window::stored(start, end), kind, text, trail, size, at, context })
     }
 
     /// The cursor that leads on from a place in this log with this filter.
@@ -144,10 +152,12 @@ fn names(query: &Query) -> Vec<Fault> {
     for (name, _) in query.pairs() {
         let wrong = match name {
             "filter[ts]" => Wrong::Invalid("needs an operator"),
-            SIZE_NAME | AFTER | BEFORE | GTE | LTE | TYPE | TEXT if seen.contains(&name) => {
+            SIZE_NAME | AFTER | BEFORE | GTE | LTE | TYPE | TEXT | TRAIL
+                if seen.contains(&name) =>
+            {
                 Wrong::Invalid("is repeated")
             }
-            SIZE_NAME | AFTER | BEFORE | GTE | LTE | TYPE | TEXT => {
+            SIZE_NAME | AFTER | BEFORE | GTE | LTE | TYPE | TEXT | TRAIL => {
                 seen.push(name);
                 continue;
             }
@@ -185,6 +195,17 @@ fn kind(query: &Query, faults: &mut Vec<Fault>) -> Option<EventKind> {
         faults.push(Fault::query(TYPE, Wrong::Choices(KINDS)));
     }
     kind
+}
+
+fn trail(query: &Query, faults: &mut Vec<Fault>) -> bool {
+    match query.get(TRAIL) {
+        Some("true") => true,
+        None | Some("false") => false,
+        Some(_) => {
+            faults.push(Fault::query(TRAIL, Wrong::Choices(&["true", "false"])));
+            false
+        }
+    }
 }
 
 fn text(query: &Query, faults: &mut Vec<Fault>) -> Option<Needle> {

@@ -19,6 +19,7 @@ const PULL: &[&str] = &[
     "FilterTsLte",
     "FilterType",
     "FilterText",
+    "FilterTrail",
 ];
 const NUMBERS: &[&str] = &["PageSize", "PageNumber", "Filter", "Sort"];
 const PULL_NOTE: &str = "In the order the events were stored, oldest first: what arrives meanwhile comes \
