@@ -235,8 +235,7 @@ async fn prove(stack: &Stack, org: &Org, id: &str, sent: &[String]) {
     let report: Value = serde_json::from_slice(&payload).unwrap();
     assert_eq!(report, document["report"]);
     let ids = sent.iter().map(|id| id.parse::<EventId>().unwrap());
-    let digest = SentIds::extend(None, ids).unwrap().digest;
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = SentIds::extend(None, ids).unwrap().digest_text();
     assert_eq!(report["ids_digest"], digest, "{report}");
     assert_eq!(report["counts"]["events_sent"], sent.len(), "{report}");
     assert_eq!(report["first_event_id"], sent[0]);

@@ -222,6 +222,7 @@ const fn action_name(action: &Action) -> &'static str {
         Action::CreatePortal(_) => "create_portal",
         Action::UpdatePortal(..) => "update_portal",
         Action::DeletePortal(_) => "delete_portal",
+        Action::ChangePrivacy(_) => "change_privacy",
     }
 }
 

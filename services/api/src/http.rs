@@ -12,6 +12,7 @@ mod jwks;
 mod organizations;
 mod portal_children;
 pub(crate) mod portals;
+mod privacy;
 pub(crate) mod progress;
 pub(crate) mod quarantine;
 pub(crate) mod replay;
@@ -98,6 +99,7 @@ fn own() -> Router<Api> {
         .route("/v1/organizations/{org}/tokens", get(tokens::list).post(tokens::issue))
         .route("/v1/organizations/{org}/tokens/{token}", delete(tokens::revoke))
         .route("/v1/coverage", get(coverage::get))
+        .route("/v1/privacy", get(privacy::get).put(privacy::put))
         .route("/v1/destinations/{id}/test", post(test_delivery::stored))
         .route("/v1/destination-tests", post(test_delivery::draft))
         .route("/v1/webhooks/{scope}/delivery", get(status::delivery))

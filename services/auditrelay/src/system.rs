@@ -215,6 +215,7 @@ pub(crate) fn suited_to_one_machine(folder: &Folder) -> Vec<(String, String)> {
     let pairs = [
         ("AUDITRELAY_SIGNING_KEYS_FILE", folder.signing_keys()),
         ("AUDITRELAY_SEALING_KEYS_FILE", folder.sealing_keys()),
+        ("AUDITRELAY_INGEST_PRIVACY_KEY_FILE", folder.privacy_key()),
         ("AUDITRELAY_API_PLATFORM_TOKEN_FILE", folder.platform_token()),
         ("AUDITRELAY_API_ALLOW_HTTP_DESTINATIONS", "true".to_owned()),
         ("AUDITRELAY_API_ALLOW_PRIVATE_DESTINATIONS", LOOPBACK.to_owned()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use auditrelay_ingest_core::admit::Limits;
 use auditrelay_ingest_core::quota::{Allowance, Plan};
+use auditrelay_model::secret::Secret;
 use auditrelay_runtime::http::Proxies;
 use auditrelay_runtime::settings::Settings;
 
@@ -14,6 +15,8 @@ const MIB: u64 = 1_024 * KIB;
 
 /// How far `ts` may be ahead; replays rely on it when they widen their window, so it is no setting.
 const MAX_FUTURE: Duration = Duration::from_mins(5);
+/// Characters of a key for hashed fields, at least.
+const PRIVACY_KEY_MIN: usize = 32;
 /// How late an event may come at most; replays rely on this bound too.
 const MAX_LATENESS: Duration = Duration::from_hours(24);
 
@@ -42,6 +45,8 @@ pub struct Config {
     pub trail: bool,
     /// Proxies whose word on a client's address is taken.
     pub proxies: Proxies,
+    /// What organizations' keys for hashed fields are derived from; none where nothing is hashed.
+    pub privacy_key: Option<Secret>,
     /// How long a repeated event id or idempotency key is recognised.
     pub duplicate_window: Duration,
 }
@@ -72,9 +77,21 @@ impl Config {
             quotas: quotas(settings, default.quotas),
             trail: settings.flag("ingest.trail", default.trail),
             proxies: Proxies::parse(settings, "ingest.trusted_proxies"),
+            privacy_key: privacy_key(settings),
             ..default
         }
     }
+}
+
+/// Short keys could be found by trying.
+fn privacy_key(settings: &mut Settings) -> Option<Secret> {
+    let key = settings.secret("ingest.privacy_key")?;
+    if key.expose().trim().len() < PRIVACY_KEY_MIN {
+        let reason = format!("must have at least {PRIVACY_KEY_MIN} characters");
+        settings.mistake("ingest.privacy_key", reason);
+        return None;
+    }
+    Some(key)
 }
 
 /// 0 is no limit, as if it was not set.
@@ -123,6 +140,7 @@ impl Default for Config {
             },
             trail: true,
             proxies: Proxies::default(),
+            privacy_key: None,
             // The broker's own window: it recognises a record that is sent again.
             duplicate_window: Duration::from_mins(2),
         }
@@ -157,6 +175,7 @@ mod tests {
             ("AUDITRELAY_INGEST_TOKEN_QUOTA_EVENTS_PER_SECOND", "500"),
             ("AUDITRELAY_INGEST_TOKEN_QUOTA_BYTES_PER_SECOND", "0KiB"),
             ("AUDITRELAY_INGEST_QUOTA_BURST", "30s"),
+            ("AUDITRELAY_INGEST_PRIVACY_KEY", "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"),
         ]);
         assert_eq!(mistakes, Ok(()));
         assert_eq!(config.listen.to_string(), "127.0.0.1:1");
@@ -167,7 +186,16 @@ mod tests {
         let organization = Allowance { events: some(5_000), bytes: some(2 * 1_024 * 1_024) };
         let token = Allowance { events: some(500), bytes: None };
         let burst = Duration::from_secs(30);
+        assert_eq!(config.privacy_key, Some(Secret::new("k".repeat(32))));
         assert_eq!(config.quotas, Plan { organization, token, burst });
+    }
+
+    #[test]
+    fn a_short_privacy_key_is_a_mistake_that_does_not_show_it() {
+        let (_, mistakes) = parse(&[("AUDITRELAY_INGEST_PRIVACY_KEY", "hunter2")]);
+        let mistakes = mistakes.unwrap_err();
+        assert!(mistakes.contains("ingest.privacy_key: must have at least 32"), "{mistakes}");
+        assert!(!mistakes.contains("hunter2"), "{mistakes}");
     }
 
     #[test]

@@ -5,14 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use auditrelay_ingest_core::admit::{Admission, Admitted, Sorted, Tenant};
+use auditrelay_ingest_core::privacy::Redaction;
 use auditrelay_ingest_core::rejection::{Rejection, RejectionKind};
 use auditrelay_ingest_core::request::Media;
 use auditrelay_model::id::EventId;
 use auditrelay_model::{Clock, Scope};
 use auditrelay_runtime::problem::Problem;
 use auditrelay_runtime::{ids, telemetry};
+use auditrelay_signing::Pseudonyms;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
@@ -186,6 +189,7 @@ impl Ingest {
         media: &Media,
         body: &Bytes,
     ) -> Result<Sorted, Problem> {
+        let pseudonyms = self.pseudonyms(producer)?;
         let (producer, body, media) = (producer.clone(), body.clone(), media.clone());
         let (now, limits) = (self.clock.now(), self.config.limits);
         let traceparent = telemetry::traceparent().unwrap_or_default();
@@ -194,9 +198,29 @@ impl Ingest {
             let tenant = Tenant { org: producer.org, portals: &producer.config.portals };
             let admission = Admission { now, limits: &limits, tenant, traceparent: &traceparent };
             let mut next_id = || EventId::from_uuid(ids::uuid_v7());
-            admission.sort(&body, &media, &mut next_id)
+            let mut sorted = admission.sort(&body, &media, &mut next_id);
+            let hash = |value: &str| pseudonyms.as_ref().map_or([0; 32], |all| all.of(value));
+            let redaction = Redaction { privacy: &producer.config.privacy, hash: &hash };
+            for one in &mut sorted.admitted {
+                redaction.apply(&mut one.event);
+            }
+            sorted
         };
         if small { Ok(sort()) } else { on_another_thread(sort).await }
+    }
+
+    /// What hides the organization's values, where it wants that. Without a key nothing of it may
+    /// be stored: it would be stored as it came.
+    fn pseudonyms(&self, producer: &Producer) -> Result<Option<Pseudonyms>, Problem> {
+        if !producer.config.privacy.hashes() {
+            return Ok(None);
+        }
+        let Some(key) = &self.config.privacy_key else {
+            tracing::error!(org = %producer.org, "ingest.privacy_key is not set: events of an organization that wants hashes are refused");
+            let wait = Duration::from_mins(1);
+            return Err(Problem::unavailable("Fields of this organization cannot be hashed", wait));
+        };
+        Ok(Some(Pseudonyms::derive(key.expose().trim().as_bytes(), &producer.org.to_string())))
     }
 
     /// Hands the events of each scope over and waits until all of them are stored.

@@ -17,6 +17,9 @@ mod bundles;
 #[path = "ingest/chain.rs"]
 mod chain;
 #[cfg(test)]
+#[path = "ingest/connection.rs"]
+mod connection;
+#[cfg(test)]
 #[path = "ingest/damage.rs"]
 mod damage;
 #[cfg(test)]
@@ -26,8 +29,14 @@ mod duplicates;
 #[path = "ingest/formats.rs"]
 mod formats;
 #[cfg(test)]
+#[path = "ingest/matrix.rs"]
+mod matrix;
+#[cfg(test)]
 #[path = "ingest/pressure.rs"]
 mod pressure;
+#[cfg(test)]
+#[path = "ingest/privacy.rs"]
+mod privacy;
 #[cfg(test)]
 #[path = "ingest/quotas.rs"]
 mod quotas;

@@ -65,7 +65,7 @@ pub(crate) async fn open(
     sender.context.drain.spawn("lane", async move {
         let (_guard, _counted) = (guard, counted);
         let hard = leash.hard.clone();
-        if driver.run(leash).await == Ended::Dispossessed {
+        if Box::pin(driver.run(leash)).await == Ended::Dispossessed {
             // The whole shard has another holder.
             hard.cancel();
         }

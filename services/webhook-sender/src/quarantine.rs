@@ -164,7 +164,7 @@ async fn find(sender: &Sender, parked: &Parked) -> Result<Option<AuditEvent>, Re
 
 async fn send(sender: &Sender, single: &Single<'_>) -> Resent {
     let begun = Instant::now();
-    let (delivered, status, message) = match single.outgoing(sender, sender.now()).await {
+    let (delivered, status, message) = match single.outgoing(sender, sender.now()) {
         Err(error) => (false, None, format!("{error:#}")),
         Ok(outgoing) => match sender.transport.post(outgoing).await {
             Outcome::Failed { message, .. } => (false, None, message),

@@ -25,11 +25,7 @@ pub(crate) struct Single<'a> {
 impl Single<'_> {
     /// The request as a delivery of this one event would be, with its mark. Its id is the event's,
     /// so that it is the same however often it is sent.
-    pub(crate) async fn outgoing(
-        &self,
-        sender: &Sender,
-        at: Timestamp,
-    ) -> anyhow::Result<Outgoing> {
+    pub(crate) fn outgoing(&self, sender: &Sender, at: Timestamp) -> anyhow::Result<Outgoing> {
         let (destination, key) = (self.destination, sender.keys.signing.current());
         let format = destination.log_format;
         let (event, scope, vendor) = (self.event, self.scope, &sender.config.vendor);

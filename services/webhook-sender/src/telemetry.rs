@@ -86,59 +86,62 @@ impl Telemetry {
             unreadable: Counter::default(),
             replays: Family::default(),
         };
-        let t = &telemetry;
-        metrics.register("webhook_attempts", "Requests to receivers", t.attempts.clone());
+        telemetry.register(metrics);
+        telemetry
+    }
+
+    fn register(&self, metrics: &Metrics) {
+        metrics.register("webhook_attempts", "Requests to receivers", self.attempts.clone());
         metrics.register(
             "webhook_request_duration_seconds",
             "Time from the dial to the end of the answer",
-            t.requests.clone(),
+            self.requests.clone(),
         );
         metrics.register(
             "webhook_write_duration_seconds",
             "Time to render and sign a batch, with the wait for a processor",
-            t.written.clone(),
+            self.written.clone(),
         );
-        metrics.register("webhook_batch_events", "Events of a request", t.batch_events.clone());
+        metrics.register("webhook_batch_events", "Events of a request", self.batch_events.clone());
         metrics.register(
             "webhook_batch_bytes",
             "Bytes of a request's body before compression",
-            t.batch_bytes.clone(),
+            self.batch_bytes.clone(),
         );
-        metrics.register("webhook_events_delivered", "Events answered 2xx", t.delivered.clone());
+        metrics.register("webhook_events_delivered", "Events answered 2xx", self.delivered.clone());
         metrics.register(
             "webhook_events_undelivered",
             "Events that expired or were set aside",
-            t.set_aside.clone(),
+            self.set_aside.clone(),
         );
-        metrics.register("webhook_lanes", "Lanes by what they are at", t.lanes.clone());
+        metrics.register("webhook_lanes", "Lanes by what they are at", self.lanes.clone());
         metrics.register(
             "webhook_lag_seconds",
             "Time from an event's acceptance to its delivery",
-            t.lag.clone(),
+            self.lag.clone(),
         );
-        metrics.register("webhook_shards", "Shards that this sender holds", t.shards.clone());
+        metrics.register("webhook_shards", "Shards that this sender holds", self.shards.clone());
         metrics.register(
             "webhook_test_deliveries",
             "Test deliveries by what came of them",
-            t.tests.clone(),
+            self.tests.clone(),
         );
         metrics.register(
             "webhook_quarantine_releases",
             "Commands about events in quarantine by what came of them",
-            t.releases.clone(),
+            self.releases.clone(),
         );
         metrics.register(
             "webhook_facts_unreadable",
             "Last facts of lanes that could not be read",
-            t.unreadable.clone(),
+            self.unreadable.clone(),
         );
         metrics.register(
             "webhook_oldest_undelivered_seconds",
             "Age of the oldest event that a live lane of this sender has in hand",
-            t.lateness.clone(),
+            self.lateness.clone(),
         );
-        metrics.register("webhook_replay_jobs", "Replay jobs of this sender", t.replays.clone());
-        telemetry
+        metrics.register("webhook_replay_jobs", "Replay jobs of this sender", self.replays.clone());
     }
 
     /// How late live delivery is at its worst.

@@ -60,7 +60,7 @@ async fn test(sender: &Sender, command: &TestDelivery) -> TestReport {
         place: None,
         mark: (TEST, HeaderValue::from_static("true")),
     };
-    let seen = match single.outgoing(sender, at).await {
+    let seen = match single.outgoing(sender, at) {
         Ok(outgoing) => sender.transport.probe(outgoing).await,
         Err(error) => {
             let (phase, reason) = (TestPhase::Endpoint, format!("{error:#}"));

@@ -25,7 +25,7 @@ pub struct ConfigEvent {
 pub struct ConfigChange {
     #[prost(
         oneof = "config_change::Change",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13"
     )]
     pub change: ::core::option::Option<config_change::Change>,
 }
@@ -57,6 +57,8 @@ pub mod config_change {
         TokenRevoked(super::TokenRevoked),
         #[prost(message, tag = "12")]
         SessionEnded(super::SessionEnded),
+        #[prost(message, tag = "13")]
+        PrivacyChanged(super::PrivacyChanged),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -182,6 +184,20 @@ pub struct SessionEnded {
     #[prost(int64, tag = "2")]
     pub until_ns: i64,
 }
+/// What of an organization's events is not stored as it came, from here on; fields that are not
+/// listed are.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PrivacyChanged {
+    #[prost(message, repeated, tag = "1")]
+    pub fields: ::prost::alloc::vec::Vec<PrivateField>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrivateField {
+    #[prost(enumeration = "EventField", tag = "1")]
+    pub field: i32,
+    #[prost(enumeration = "Treatment", tag = "2")]
+    pub treatment: i32,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum LogFormat {
@@ -245,6 +261,81 @@ impl Role {
             "ROLE_ADMIN" => Some(Self::Admin),
             "ROLE_VIEWER" => Some(Self::Viewer),
             "ROLE_PRODUCER" => Some(Self::Producer),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum EventField {
+    Unspecified = 0,
+    ClientIp = 1,
+    PrincipalId = 2,
+    PrincipalName = 3,
+    ActorId = 4,
+    UserAgent = 5,
+    Uri = 6,
+    Query = 7,
+}
+impl EventField {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "EVENT_FIELD_UNSPECIFIED",
+            Self::ClientIp => "EVENT_FIELD_CLIENT_IP",
+            Self::PrincipalId => "EVENT_FIELD_PRINCIPAL_ID",
+            Self::PrincipalName => "EVENT_FIELD_PRINCIPAL_NAME",
+            Self::ActorId => "EVENT_FIELD_ACTOR_ID",
+            Self::UserAgent => "EVENT_FIELD_USER_AGENT",
+            Self::Uri => "EVENT_FIELD_URI",
+            Self::Query => "EVENT_FIELD_QUERY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EVENT_FIELD_UNSPECIFIED" => Some(Self::Unspecified),
+            "EVENT_FIELD_CLIENT_IP" => Some(Self::ClientIp),
+            "EVENT_FIELD_PRINCIPAL_ID" => Some(Self::PrincipalId),
+            "EVENT_FIELD_PRINCIPAL_NAME" => Some(Self::PrincipalName),
+            "EVENT_FIELD_ACTOR_ID" => Some(Self::ActorId),
+            "EVENT_FIELD_USER_AGENT" => Some(Self::UserAgent),
+            "EVENT_FIELD_URI" => Some(Self::Uri),
+            "EVENT_FIELD_QUERY" => Some(Self::Query),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Treatment {
+    Unspecified = 0,
+    /// Hidden.
+    Mask = 1,
+    /// A keyed hash takes its place.
+    Hash = 2,
+}
+impl Treatment {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TREATMENT_UNSPECIFIED",
+            Self::Mask => "TREATMENT_MASK",
+            Self::Hash => "TREATMENT_HASH",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TREATMENT_UNSPECIFIED" => Some(Self::Unspecified),
+            "TREATMENT_MASK" => Some(Self::Mask),
+            "TREATMENT_HASH" => Some(Self::Hash),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! The requests that a lane sent.
 
 use auditrelay_model::Timestamp;
-use auditrelay_model::delivery::{Attempt, DeliveryEvent, DeliveryFact, Lane};
+use auditrelay_model::delivery::{Attempt, DeliveryEvent, Lane};
 use serde::Serialize;
 
 use crate::fault::{Fault, Wrong};
@@ -85,7 +85,7 @@ impl Wish {
 
     /// Whether a fact tells of such an attempt.
     pub fn wants(&self, event: &DeliveryEvent) -> bool {
-        let DeliveryFact::Attempt(attempt) = &event.fact else { return false };
+        let Some(attempt) = event.fact.attempt() else { return false };
         self.delivered.is_none_or(|wanted| wanted == attempt.delivered)
             && self.from.is_none_or(|from| event.at >= from)
             && self.to.is_none_or(|to| event.at <= to)
@@ -145,19 +145,7 @@ pub struct View {
 impl View {
     /// The request that a fact tells of; none for other facts.
     pub fn of(id: u64, event: &DeliveryEvent) -> Option<Self> {
-        match &event.fact {
-            DeliveryFact::Attempt(attempt) => Some(Self::shown(id, event, attempt)),
-            DeliveryFact::FellBehind { .. }
-            | DeliveryFact::CaughtUp
-            | DeliveryFact::Held(_)
-            | DeliveryFact::Resumed
-            | DeliveryFact::Quarantined(_)
-            | DeliveryFact::Passed { .. }
-            | DeliveryFact::Expired { .. }
-            | DeliveryFact::Yielded
-            | DeliveryFact::WentOn
-            | DeliveryFact::Stopped { .. } => None,
-        }
+        event.fact.attempt().map(|attempt| Self::shown(id, event, attempt))
     }
 
     fn shown(id: u64, event: &DeliveryEvent, attempt: &Attempt) -> Self {

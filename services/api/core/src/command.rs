@@ -5,6 +5,7 @@ use auditrelay_model::config::{ConfigChange, ConfigEvent, OrgConfig};
 use auditrelay_model::id::{CommandId, DestinationId, PortalId, SessionId, TokenId};
 use auditrelay_model::origin::Origin;
 use auditrelay_model::portal::Portal;
+use auditrelay_model::privacy::Privacy;
 use auditrelay_model::scope::Scope;
 use auditrelay_model::token::Token;
 
@@ -13,7 +14,7 @@ use crate::fault::{Fault, Wrong};
 use crate::portal::PortalPatch;
 use crate::webhook::WebhookPatch;
 use crate::webhook::inline::InlinePatch;
-use crate::{destination, organization, portal, summary, token, webhook};
+use crate::{destination, organization, portal, privacy, summary, token, webhook};
 
 /// A request to change an organization's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub enum Action {
     UpdatePortal(PortalId, PortalPatch),
     /// Delete a portal and its webhook.
     DeletePortal(PortalId),
+    /// Treat events otherwise from here on.
+    ChangePrivacy(Privacy),
 }
 
 /// A lawful refusal.
@@ -137,6 +140,7 @@ fn changes(config: &OrgConfig, command: &Command) -> Decided {
         Action::CreatePortal(new) => portal::create(config, at, new),
         Action::UpdatePortal(id, patch) => portal::update(config, at, *id, patch),
         Action::DeletePortal(id) => portal::delete(config, *id),
+        Action::ChangePrivacy(new) => Ok(privacy::change(config, new)),
     }
 }
 

@@ -28,6 +28,7 @@ pub mod openapi;
 pub mod organization;
 pub mod page;
 pub mod portal;
+pub mod privacy;
 pub mod quarantine;
 pub mod query;
 pub mod replay;

@@ -6,7 +6,7 @@ use auditrelay_model::id::{DestinationId, PortalId, TokenId};
 use auditrelay_model::scope::Scope;
 use serde_json::{Map, Value, json};
 
-use crate::{destination, portal, text, token, webhook};
+use crate::{destination, portal, privacy, text, token, webhook};
 
 /// Characters of the whole text; the log's own limit lies a little above.
 const LENGTH_MAX: usize = 16_000;
@@ -93,6 +93,10 @@ fn change_of(config: &OrgConfig, change: &ConfigChange) -> Value {
         ConfigChange::TokenRevoked(id) => gone_token(config, *id),
         ConfigChange::SessionEnded { .. } => {
             told("session", None, (None, Some(members(&json!({ "ended": true })))))
+        }
+        ConfigChange::PrivacyChanged(new) => {
+            let shown = |privacy| Some(members(&json!(privacy::View::from(privacy))));
+            told("privacy", None, (shown(&config.privacy), shown(new)))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How far a live lane is behind its log, and when it last proved that it delivers.
 
 use auditrelay_api_core::lag::{Held, Lag};
-use auditrelay_model::delivery::{DeliveryFact, Lane, LaneState};
+use auditrelay_model::delivery::{Lane, LaneState};
 use auditrelay_model::webhook::Webhook;
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_streams::{ReadError, RecordHead, Start, Streams};
@@ -64,16 +64,7 @@ pub(super) async fn proof(
     }
     let found = streams.delivery_at(scope, Lane::Live, Start::Sequence(low)).await?;
     // An older proof is not kept: the first fact that is left may be of something else.
-    let proof = found.filter(|(_, fact)| match &fact.fact {
-        DeliveryFact::Attempt(attempt) => attempt.delivered,
-        DeliveryFact::FellBehind { .. }
-        | DeliveryFact::CaughtUp
-        | DeliveryFact::Held(_)
-        | DeliveryFact::Resumed
-        | DeliveryFact::Quarantined(_)
-        | DeliveryFact::Passed { .. }
-        | DeliveryFact::Expired { .. }
-        | DeliveryFact::Stopped { .. } => false,
-    });
+    let proof =
+        found.filter(|(_, fact)| fact.fact.attempt().is_some_and(|attempt| attempt.delivered));
     Ok(proof.map(|(_, fact)| fact.at))
 }

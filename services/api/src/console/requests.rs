@@ -4,7 +4,7 @@
 use askama::Template;
 use auditrelay_api_core::attempt::{View, Wish};
 use auditrelay_api_core::query::Query;
-use auditrelay_model::delivery::{DeliveryEvent, Lane};
+use auditrelay_model::delivery::{Attempt, DeliveryEvent, Lane};
 use auditrelay_runtime::problem::Problem;
 use auditrelay_streams::Start;
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -193,21 +193,13 @@ impl Detail {
 }
 
 fn first_event(place: &Place, fact: &DeliveryEvent) -> String {
-    use auditrelay_model::delivery::DeliveryFact;
     let scope = place.scope.token();
-    match &fact.fact {
-        DeliveryFact::Attempt(attempt) => {
-            format!("/console/events/{scope}/{}/{}", attempt.first.sequence, attempt.first.number)
-        }
-        DeliveryFact::FellBehind { .. }
-        | DeliveryFact::CaughtUp
-        | DeliveryFact::Held(_)
-        | DeliveryFact::Resumed
-        | DeliveryFact::Quarantined(_)
-        | DeliveryFact::Passed { .. }
-        | DeliveryFact::Expired { .. }
-        | DeliveryFact::Stopped { .. } => "/console/events".to_owned(),
-    }
+    fact.fact.attempt().map_or_else(
+        || "/console/events".to_owned(),
+        |Attempt { first, .. }| {
+            format!("/console/events/{scope}/{}/{}", first.sequence, first.number)
+        },
+    )
 }
 
 fn facts(fact: &DeliveryEvent, view: &View) -> Vec<(&'static str, String)> {

@@ -38,6 +38,7 @@ impl Folder {
         folder.make("signing.json", || Ok(fresh_signing_keys()?.1.to_string()))?;
         folder.make("sealing.json", || Ok(fresh_sealing_keys()?.1.to_string()))?;
         folder.make("platform-token", || Ok(fresh_token()))?;
+        folder.make("privacy-key", || Ok(fresh_token()))?;
         Ok(folder)
     }
 
@@ -66,6 +67,11 @@ impl Folder {
     /// The file with the sealing keys.
     pub(super) fn sealing_keys(&self) -> String {
         self.file("sealing.json")
+    }
+
+    /// The file with the key of hashed fields.
+    pub(super) fn privacy_key(&self) -> String {
+        self.file("privacy-key")
     }
 
     /// The file with the platform's token.

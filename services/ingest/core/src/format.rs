@@ -9,3 +9,6 @@ pub(crate) mod otlp;
 pub(crate) mod publish;
 mod raw;
 mod wire;
+
+#[cfg(test)]
+mod tests;

@@ -5,14 +5,16 @@
 //! [`request`] reads a body, in whichever format, into [`draft::Draft`]s (syntax), [`admit`] turns each draft into an
 //! event or into [`rejection::Rejection`]s (schema and meaning), [`recent`] knows what was stored
 //! a moment ago (duplicates), [`record`] packs waiting requests into records (the group commit),
-//! [`bundle`] spreads one over several, [`chain`] gives a record its number behind the scope's last one. Beside them, [`quota`] says who
-//! sends too much, and [`trail`] makes events of what happens to an organization itself.
+//! [`bundle`] spreads one over several, [`chain`] gives a record its number behind the scope's last one. Beside them,
+//! [`privacy`] hides what is not to be stored, [`quota`] says who sends too much, and [`trail`] makes events of what
+//! happens to an organization itself.
 
 pub mod admit;
 pub mod bundle;
 pub mod chain;
 pub mod draft;
 mod format;
+pub mod privacy;
 pub mod quota;
 pub mod recent;
 pub mod record;

@@ -35,7 +35,7 @@ pub(crate) struct World {
     options: BrokerOptions,
     config: Projection<ConfigFold>,
     stop: CancellationToken,
-    _store: tempfile::TempDir,
+    store: tempfile::TempDir,
 }
 
 impl World {
@@ -58,11 +58,16 @@ impl World {
         let config = Projection::start(&streams, &stop, &TaskTracker::new());
         let org = OrgId::from_uuid(uuid_v7());
         let broker = Some(broker);
-        let world = Self { streams, broker, org, options, config, stop, _store: store };
+        let world = Self { streams, broker, org, options, config, stop, store };
         world.change(ConfigChange::OrganizationCreated { name: "o".to_owned() }).await;
         world.issue(PRODUCER, Role::Producer, None).await;
         world.issue(VIEWER, Role::Viewer, None).await;
         world
+    }
+
+    /// Where the broker keeps its files.
+    pub(crate) fn store(&self) -> &std::path::Path {
+        self.store.path()
     }
 
     pub(crate) fn scope(&self) -> Scope {

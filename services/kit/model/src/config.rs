@@ -8,6 +8,7 @@ use crate::destination::Destination;
 use crate::id::{CommandId, DestinationId, PortalId, SessionId, TokenId};
 use crate::origin::Origin;
 use crate::portal::Portal;
+use crate::privacy::Privacy;
 use crate::scope::Scope;
 use crate::token::Token;
 use crate::webhook::Webhook;
@@ -33,6 +34,8 @@ pub struct OrgConfig {
     /// Sessions of the console that were signed out, each with when it would have ended by
     /// itself: until then a copy of its cookie could be used.
     pub ended_sessions: BTreeMap<SessionId, Timestamp>,
+    /// What of its events is not stored as it came.
+    pub privacy: Privacy,
 }
 
 /// Revoked tokens that are remembered.
@@ -97,6 +100,8 @@ pub enum ConfigChange {
         /// When it would have ended by itself.
         until: Timestamp,
     },
+    /// Events that are admitted from here on are treated so.
+    PrivacyChanged(Privacy),
 }
 
 impl OrgConfig {
@@ -152,6 +157,7 @@ impl OrgConfig {
             ConfigChange::SessionEnded { session, until } => {
                 self.end_session(*session, *until, at);
             }
+            ConfigChange::PrivacyChanged(privacy) => self.privacy = privacy.clone(),
         }
         Ok(())
     }

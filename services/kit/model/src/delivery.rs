@@ -97,6 +97,25 @@ pub enum DeliveryFact {
     },
 }
 
+impl DeliveryFact {
+    /// The request that it tells of; none for other facts.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        match self {
+            Self::Attempt(attempt) => Some(attempt),
+            Self::FellBehind { .. }
+            | Self::CaughtUp
+            | Self::Held(_)
+            | Self::Resumed
+            | Self::Quarantined(_)
+            | Self::Passed { .. }
+            | Self::Expired { .. }
+            | Self::Yielded
+            | Self::WentOn
+            | Self::Stopped { .. } => None,
+        }
+    }
+}
+
 /// One HTTP request and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {

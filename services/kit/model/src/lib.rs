@@ -17,6 +17,7 @@ pub mod event;
 pub mod id;
 pub mod origin;
 pub mod portal;
+pub mod privacy;
 pub mod quarantine;
 pub mod reach;
 pub mod record;

@@ -195,6 +195,7 @@ impl Stored {
             scope: Scope::Organization(OrgId::from_uuid(Uuid::nil())),
             job: decided.job,
             actor: "test".to_owned(),
+            origin: None,
             fact: decided.fact.clone(),
         }));
     }

@@ -69,7 +69,7 @@ impl Pace {
 
     fn learn(&mut self, round_trip: Duration) -> Duration {
         let best = match self.best {
-            Some(best) if best < round_trip => best + (round_trip - best) / FORGET,
+            Some(best) if best < round_trip => best + round_trip.saturating_sub(best) / FORGET,
             Some(_) | None => round_trip,
         };
         self.best = Some(best);

@@ -37,6 +37,11 @@ const SHORT_PAGE_NOTE: &str = "The scope is `org` or a portal's id. Follow `next
     may be short, or empty, because one request looks at a bounded number of facts.";
 const EVENTS_NOTE: &str = "Server-sent events: `progress` whenever something has changed, then \
     `end`. Each carries the whole job as `ReplayDetail`, so nothing is missed by connecting again.";
+const PRIVACY_NOTE: &str = "For events that are admitted from about a second later on; what is stored \
+    stays as it is. A field that is left out or null is stored as it comes. `mask` hides a text as \
+    `***` and keeps the network of an address (/24, /48). `hash` stores `hmac:` and 32 hexadecimal \
+    digits, an address as a unique local one (`fd00::/8`): the same for the same value, by a key of \
+    the organization's own.";
 const CANCEL_NOTE: &str = "Ends the job that is there now; a body is not needed.";
 
 fn get(path: impl Into<String>, tag: &'static str) -> Operation {
@@ -85,6 +90,14 @@ fn pull() -> Vec<Operation> {
         page("/v3/audit-logs").says("The organization's events"),
         page("/v3/portals/{portal}/audit-logs").says("A portal's events"),
         get("/v1/coverage", LOGS).says("What is held now").answers(200, "Coverage"),
+        get("/v1/privacy", LOGS)
+            .says("What of events is not stored as it came")
+            .answers(200, "Privacy"),
+        put("/v1/privacy", LOGS)
+            .says("Mask or hash fields of events")
+            .notes(PRIVACY_NOTE)
+            .takes("Privacy")
+            .answers(200, "Privacy"),
     ]
 }
 

@@ -5,6 +5,7 @@ use auditrelay_model::config::{ConfigChange, ConfigEvent};
 use auditrelay_model::destination::{Destination, LogFormat, SealedSecret, TlsPolicy};
 use auditrelay_model::id::OrgId;
 use auditrelay_model::portal::Portal;
+use auditrelay_model::privacy::{Privacy, PrivateField, Treatment};
 use auditrelay_model::token::{Role, Token};
 use auditrelay_proto::config::v1 as wire;
 use prost::Message;
@@ -86,6 +87,7 @@ fn change_to_wire(org: OrgId, change: &ConfigChange) -> Change {
             session_id: session.to_string(),
             until_ns: until.nanos(),
         }),
+        ConfigChange::PrivacyChanged(privacy) => Change::PrivacyChanged(privacy_to_wire(privacy)),
     }
 }
 
@@ -125,6 +127,7 @@ fn change_from_wire(change: Change) -> Result<ConfigChange, DecodeError> {
             session: parse(&fact.session_id, "session_id")?,
             until: Timestamp::from_nanos(fact.until_ns),
         },
+        Change::PrivacyChanged(fact) => ConfigChange::PrivacyChanged(privacy_from_wire(&fact)?),
     })
 }
 
@@ -212,4 +215,20 @@ fn token_from_wire(token: wire::TokenIssued) -> Result<Token, DecodeError> {
         role: value_of(Role::ALL, token.role, "role")?,
         expires_at: (token.expires_ns != 0).then(|| Timestamp::from_nanos(token.expires_ns)),
     })
+}
+
+fn privacy_to_wire(privacy: &Privacy) -> wire::PrivacyChanged {
+    let fields = privacy.0.iter().map(|(field, treatment)| wire::PrivateField {
+        field: number_of(PrivateField::ALL, *field),
+        treatment: number_of(Treatment::ALL, *treatment),
+    });
+    wire::PrivacyChanged { fields: fields.collect() }
+}
+
+fn privacy_from_wire(fact: &wire::PrivacyChanged) -> Result<Privacy, DecodeError> {
+    let fields = fact.fields.iter().map(|one| {
+        let field = value_of(PrivateField::ALL, one.field, "field")?;
+        Ok((field, value_of(Treatment::ALL, one.treatment, "treatment")?))
+    });
+    fields.collect::<Result<_, _>>().map(Privacy)
 }
