@@ -72,6 +72,8 @@ impl Stage {
         set("AUDITRELAY_API_LISTEN", api.to_string());
         set("AUDITRELAY_INGEST_LISTEN", ingest.to_string());
         set("AUDITRELAY_LOG_FILTER", "warn".to_owned());
+        // Events of the system itself would count beside those that are sent.
+        set("AUDITRELAY_INGEST_TRAIL", "false".to_owned());
         let mut services = Vec::new();
         for name in SERVICES {
             services.push(Service::start(name, &settings, data.path()).await?);
