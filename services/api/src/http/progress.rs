@@ -5,10 +5,11 @@ use auditrelay_api_core::authz::Ask;
 use auditrelay_api_core::fault::Fault;
 use auditrelay_api_core::query::Query;
 use auditrelay_api_core::replay::{CancelRequest, Detail, Seen};
-use auditrelay_model::Scope;
 use auditrelay_model::delivery::{Lane, LaneState};
 use auditrelay_model::id::{JobId, PortalId};
+use auditrelay_model::record::Position;
 use auditrelay_model::replay::{Job, Jobs, Phase};
+use auditrelay_model::{Scope, Timestamp};
 use auditrelay_runtime::problem::Problem;
 use auditrelay_streams::ReplayAction;
 use axum::extract::Request;
@@ -118,19 +119,30 @@ pub(crate) async fn detail(
             signed.api.lane(scope, Lane::Replay(job.id)).await?
         }
     };
-    let at_cursor = lane.cursor.map(|cursor| cursor.sequence).filter(|sequence| *sequence > 0);
-    let head = match at_cursor {
-        Some(sequence) => {
-            let head = signed.api.streams.last_record_up_to(scope, sequence).await;
-            head.map_err(|error| problems::unread(&error))?
-        }
+    let event_at = match lane.cursor {
+        Some(cursor) => event_behind(signed, scope, cursor).await?,
         None => None,
     };
-    let seen = Seen {
-        lane: &lane,
-        now: signed.api.now(),
-        place: jobs.place(job.id),
-        event_at: head.map(|head| head.ts_max),
-    };
+    let seen = Seen { lane: &lane, now: signed.api.now(), place: jobs.place(job.id), event_at };
     Ok(Detail::of(scope, job, &seen))
+}
+
+/// When the event behind a cursor was; none when the cursor is at the log's end. A record that is
+/// sent in parts stays ahead of the cursor's sequence until its last part is sent.
+async fn event_behind(
+    signed: &Signed,
+    scope: Scope,
+    cursor: Position,
+) -> Result<Option<Timestamp>, Problem> {
+    let next = signed.api.streams.next_readable_record(scope, cursor.sequence + 1).await;
+    let record = next.map_err(|error| problems::unread(&error))?.map(|stored| stored.record);
+    Ok(record.and_then(|record| {
+        let sent = if record.epoch == cursor.epoch {
+            (cursor.number + 1).saturating_sub(record.first_number)
+        } else {
+            0
+        };
+        let index = usize::try_from(sent).unwrap_or(usize::MAX);
+        record.events.get(index).map(|event| event.ts)
+    }))
 }
