@@ -93,8 +93,16 @@ fn input_that_is_not_json_is_refused_by_line() {
     assert!(stderr(&output).contains("line 2"), "{}", stderr(&output));
 }
 
+/// Name of the key that a file says is in use.
+fn newest(path: &std::path::Path, kind: &str) -> String {
+    let content: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let name = if kind == "signing" { "kid" } else { "id" };
+    content["keys"][0][name].as_str().unwrap().to_owned()
+}
+
 #[test]
-fn key_files_are_made_once_and_rotated() {
+fn key_files_are_made_once_and_turned() {
     let folder = tempfile::tempdir().unwrap();
     for kind in ["signing", "sealing"] {
         let path = folder.path().join(kind);
@@ -109,6 +117,14 @@ fn key_files_are_made_once_and_rotated() {
         let content: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         assert_eq!(content["keys"].as_array().unwrap().len(), 2, "the older key is kept");
+        let announced = auditrelay(&["keys", "announce", kind, file, "--output", "json"]);
+        let new = process::json(&announced)["kid"].as_str().unwrap().to_owned();
+        assert_eq!(newest(&path, kind), process::json(&rotated)["kid"], "not used yet");
+        assert_eq!(code(&auditrelay(&["keys", "retire", kind, file, "nobody"])), 1);
+        assert_eq!(code(&auditrelay(&["keys", "promote", kind, file, &new])), 0);
+        assert_eq!(newest(&path, kind), new);
+        assert_eq!(code(&auditrelay(&["keys", "retire", kind, file, &new])), 1, "in use");
+        assert_eq!(code(&auditrelay(&["keys", "retire", kind, file, &first])), 0);
     }
 }
 

@@ -44,6 +44,9 @@ pub enum KeyError {
     /// Not base64url of 32 bytes without padding.
     #[error("key {0:?} is not 32 bytes in base64url without padding")]
     BadKey(String),
+    /// No key of this name.
+    #[error("key {0:?} is not in the file")]
+    Unknown(String),
     /// The key in use cannot be taken away.
     #[error("key {0:?} is in use")]
     InUse(String),

@@ -11,14 +11,12 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::jwks::{Jwk, Jwks};
 use crate::key_file::{self, KeyBytes, KeyError};
+use crate::ring::{Named, Ring};
 
-/// The signing keys, the current one first. Older ones stay published until everything they signed
-/// has been checked.
+/// The signing keys, the current one first. The others stay published: older ones until everything
+/// they signed has been checked, announced ones so that receivers know them before they sign.
 #[derive(Debug, Clone)]
-pub struct KeySet {
-    current: SigningKey,
-    older: Vec<SigningKey>,
-}
+pub struct KeySet(Ring<SigningKey>);
 
 impl KeySet {
     /// A set with one new key. `created_at` is kept as given: RFC 3339 for people to read.
@@ -28,21 +26,18 @@ impl KeySet {
         random: &dyn SecureRandom,
     ) -> Result<Self, KeyError> {
         key_file::check_names([kid].into_iter())?;
-        let seed = key_file::random_key(random)?;
-        let current = SigningKey::from_seed(kid, created_at, seed)?;
-        Ok(Self { current, older: Vec::new() })
+        Ok(Self(Ring::new(SigningKey::generate(kid, created_at, random)?)))
     }
 
     /// Reads `{"keys":[{"kid","seed","created_at"}, …]}`; seeds are base64url of 32 bytes.
     pub fn from_json(text: &str) -> Result<Self, KeyError> {
         let file: File = key_file::parse(text)?;
         key_file::check_names(file.keys.iter().map(|entry| entry.kid.as_str()))?;
-        let mut keys = file.keys.iter().map(|entry| {
+        Ring::collect(file.keys.iter().map(|entry| {
             let seed = key_file::decode(&entry.kid, &entry.seed)?;
             SigningKey::from_seed(&entry.kid, &entry.created_at, seed)
-        });
-        let current = keys.next().ok_or(KeyError::Empty)??;
-        Ok(Self { current, older: keys.collect::<Result<_, _>>()? })
+        }))
+        .map(Self)
     }
 
     /// Writes what [`KeySet::from_json`] reads. The text holds the secrets.
@@ -55,40 +50,37 @@ impl KeySet {
                 created_at: key.created_at.clone(),
             })
             .collect();
-        key_file::write(&File { keys }, (1 + self.older.len()) * 512)
+        key_file::write(&File { keys }, self.0.len() * 512)
     }
 
     /// The key that signs.
     pub const fn current(&self) -> &SigningKey {
-        &self.current
+        self.0.current()
     }
 
     /// All keys, the current one first.
     pub fn keys(&self) -> impl Iterator<Item = &SigningKey> {
-        std::iter::once(&self.current).chain(&self.older)
+        self.0.all()
     }
 
-    /// Puts a new key first. What the old one signed still verifies.
-    pub fn rotate(
+    /// Adds a new key that is published and does not sign yet.
+    pub fn announce(
         &mut self,
         kid: &str,
         created_at: &str,
         random: &dyn SecureRandom,
     ) -> Result<(), KeyError> {
-        key_file::check_names([kid].into_iter().chain(self.keys().map(SigningKey::kid)))?;
-        let new = SigningKey::from_seed(kid, created_at, key_file::random_key(random)?)?;
-        self.older.insert(0, std::mem::replace(&mut self.current, new));
-        Ok(())
+        self.0.announce(kid, || SigningKey::generate(kid, created_at, random))
     }
 
-    /// Takes an older key away; false when there is none of that name.
-    pub fn retire(&mut self, kid: &str) -> Result<bool, KeyError> {
-        if self.current.kid == kid {
-            return Err(KeyError::InUse(kid.to_owned()));
-        }
-        let before = self.older.len();
-        self.older.retain(|key| key.kid != kid);
-        Ok(self.older.len() < before)
+    /// Signs with this key from here on. What others signed still verifies.
+    pub fn promote(&mut self, kid: &str) -> Result<(), KeyError> {
+        self.0.promote(kid)
+    }
+
+    /// Takes a key away that does not sign: what it signed verifies no more.
+    pub fn retire(&mut self, kid: &str) -> Result<(), KeyError> {
+        self.0.retire(kid)
     }
 
     /// The public halves, for receivers; the current one first, because some look at no other.
@@ -106,7 +98,17 @@ pub struct SigningKey {
     pair: std::sync::Arc<Ed25519KeyPair>,
 }
 
+impl Named for SigningKey {
+    fn name(&self) -> &str {
+        &self.kid
+    }
+}
+
 impl SigningKey {
+    fn generate(kid: &str, created_at: &str, random: &dyn SecureRandom) -> Result<Self, KeyError> {
+        Self::from_seed(kid, created_at, key_file::random_key(random)?)
+    }
+
     fn from_seed(kid: &str, created_at: &str, seed: KeyBytes) -> Result<Self, KeyError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(&*seed)
             .map_err(|_| KeyError::BadKey(kid.to_owned()))?;

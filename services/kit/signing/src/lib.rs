@@ -1,8 +1,9 @@
 //! Signatures that receivers can check, and secrets that only we can open.
 //!
 //! Cast: [`KeySet`] signs lines and publishes its public halves as [`Jwks`]; [`Verifier`] checks
-//! them the way a receiver does, on the text that [`line::split`] yields; [`manifest`] says what a delivery held; [`SealingKeys`] encrypts
-//! the destinations' `Authorization` values; [`Pseudonyms`] stand in the place of what nobody may see.
+//! them the way a receiver does, on the text that [`line::split`] yields; [`manifest`] says what a
+//! delivery held; [`SealingKeys`] encrypts the destinations' `Authorization` values; [`Pseudonyms`]
+//! stand in the place of what nobody may see; a `ring` holds the keys of one kind and turns them.
 //!
 //! Invariants: no I/O and no clock; randomness is handed in by the caller. Keys are zeroed when
 //! dropped and never printed. The first key of a file is the one in use, all others still verify
@@ -14,6 +15,7 @@ mod key_set;
 pub mod line;
 pub mod manifest;
 mod pseudonym;
+mod ring;
 mod sealing;
 
 pub use aws_lc_rs::rand::{SecureRandom, SystemRandom};

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::key_file::{self, KeyBytes, KeyError};
+use crate::ring::{Named, Ring};
 
 /// A sealed secret, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,51 +41,55 @@ pub enum OpenError {
 
 /// The sealing keys: the first seals, all open.
 #[derive(Debug, Clone)]
-pub struct SealingKeys {
-    current: SealingKey,
-    older: Vec<SealingKey>,
-}
+pub struct SealingKeys(Ring<SealingKey>);
 
 impl SealingKeys {
     /// One new key.
     pub fn generate(id: &str, random: &dyn SecureRandom) -> Result<Self, KeyError> {
         key_file::check_names([id].into_iter())?;
-        let current = SealingKey::new(id, key_file::random_key(random)?)?;
-        Ok(Self { current, older: Vec::new() })
+        Ok(Self(Ring::new(SealingKey::generate(id, random)?)))
     }
 
     /// Reads `{"keys":[{"id","key"}, …]}`; keys are base64url of 32 bytes.
     pub fn from_json(text: &str) -> Result<Self, KeyError> {
         let file: File = key_file::parse(text)?;
         key_file::check_names(file.keys.iter().map(|entry| entry.id.as_str()))?;
-        let mut keys = file
-            .keys
-            .iter()
-            .map(|entry| SealingKey::new(&entry.id, key_file::decode(&entry.id, &entry.key)?));
-        let current = keys.next().ok_or(KeyError::Empty)??;
-        Ok(Self { current, older: keys.collect::<Result<_, _>>()? })
+        Ring::collect(
+            file.keys
+                .iter()
+                .map(|entry| SealingKey::new(&entry.id, key_file::decode(&entry.id, &entry.key)?)),
+        )
+        .map(Self)
     }
 
     /// Writes what [`SealingKeys::from_json`] reads. The text holds the secrets.
     pub fn to_json(&self) -> Zeroizing<String> {
         let keys: Vec<Entry> = self
-            .keys()
+            .0
+            .all()
             .map(|key| Entry { id: key.id.clone(), key: key_file::encode(&key.bytes) })
             .collect();
-        key_file::write(&File { keys }, (1 + self.older.len()) * 256)
+        key_file::write(&File { keys }, self.0.len() * 256)
     }
 
-    /// Puts a new key first; the others still open.
-    pub fn rotate(&mut self, id: &str, random: &dyn SecureRandom) -> Result<(), KeyError> {
-        key_file::check_names([id].into_iter().chain(self.keys().map(|key| key.id.as_str())))?;
-        let new = SealingKey::new(id, key_file::random_key(random)?)?;
-        self.older.insert(0, std::mem::replace(&mut self.current, new));
-        Ok(())
+    /// Adds a new key that opens and does not seal yet.
+    pub fn announce(&mut self, id: &str, random: &dyn SecureRandom) -> Result<(), KeyError> {
+        self.0.announce(id, || SealingKey::generate(id, random))
+    }
+
+    /// Seals with this key from here on; the others still open.
+    pub fn promote(&mut self, id: &str) -> Result<(), KeyError> {
+        self.0.promote(id)
+    }
+
+    /// Takes a key away that does not seal: what it sealed can not be opened any more.
+    pub fn retire(&mut self, id: &str) -> Result<(), KeyError> {
+        self.0.retire(id)
     }
 
     /// Name of the key that seals.
     pub fn current_id(&self) -> &str {
-        &self.current.id
+        &self.0.current().id
     }
 
     /// Seals with the current key. The nonce must be new: see [`random_nonce`].
@@ -98,13 +103,14 @@ impl SealingKeys {
         let mut sealed = Vec::with_capacity(plaintext.len() + AES_256_GCM.tag_len());
         sealed.extend_from_slice(plaintext);
         let place = Nonce::assume_unique_for_key(nonce);
+        let current = self.0.current();
         let done =
-            self.current.cipher.seal_in_place_append_tag(place, Aad::from(associated), &mut sealed);
+            current.cipher.seal_in_place_append_tag(place, Aad::from(associated), &mut sealed);
         if done.is_err() {
             sealed.zeroize();
             return Err(SealError);
         }
-        Ok(Sealed { key_id: self.current.id.clone(), nonce, ciphertext: sealed })
+        Ok(Sealed { key_id: current.id.clone(), nonce, ciphertext: sealed })
     }
 
     /// Opens what any of the keys sealed for the same associated data.
@@ -116,7 +122,8 @@ impl SealingKeys {
         associated: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let key = self
-            .keys()
+            .0
+            .all()
             .find(|key| key.id == key_id)
             .ok_or_else(|| OpenError::UnknownKey(key_id.to_owned()))?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| OpenError::Refused)?;
@@ -147,10 +154,6 @@ impl SealingKeys {
             }
         }
     }
-
-    fn keys(&self) -> impl Iterator<Item = &SealingKey> {
-        std::iter::once(&self.current).chain(&self.older)
-    }
 }
 
 /// A nonce for [`SealingKeys::seal`]: 96 random bits are safe for billions of secrets a key.
@@ -167,7 +170,17 @@ struct SealingKey {
     cipher: Arc<LessSafeKey>,
 }
 
+impl Named for SealingKey {
+    fn name(&self) -> &str {
+        &self.id
+    }
+}
+
 impl SealingKey {
+    fn generate(id: &str, random: &dyn SecureRandom) -> Result<Self, KeyError> {
+        Self::new(id, key_file::random_key(random)?)
+    }
+
     fn new(id: &str, bytes: KeyBytes) -> Result<Self, KeyError> {
         let unbound =
             UnboundKey::new(&AES_256_GCM, &*bytes).map_err(|_| KeyError::BadKey(id.to_owned()))?;

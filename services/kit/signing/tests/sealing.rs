@@ -49,7 +49,12 @@ fn a_secret_opens_only_as_it_was_sealed() {
 fn older_keys_open_and_the_newest_seals() {
     let mut keys = SealingKeys::generate("a", &SystemRandom::new()).unwrap();
     let old = keys.seal(b"x", b"", [1; 12]).unwrap();
-    keys.rotate("b", &SystemRandom::new()).unwrap();
+    keys.announce("b", &SystemRandom::new()).unwrap();
+    let announced = SealingKeys::from_json(&keys.to_json()).unwrap();
+    assert_eq!(announced.current_id(), "a");
+    keys.promote("b").unwrap();
+    let new = keys.seal(b"new", b"", [2; 12]).unwrap();
+    assert_eq!(*announced.open("b", &new.nonce, &new.ciphertext, b"").unwrap(), b"new");
     assert_eq!(keys.current_id(), "b");
     assert_eq!(keys.seal(b"x", b"", [1; 12]).unwrap().key_id, "b");
     let read = SealingKeys::from_json(&keys.to_json()).unwrap();
@@ -58,14 +63,18 @@ fn older_keys_open_and_the_newest_seals() {
         read.open("c", &old.nonce, &old.ciphertext, b"").unwrap_err(),
         OpenError::UnknownKey("c".to_owned())
     );
-    assert_eq!(keys.rotate("a", &SystemRandom::new()), Err(KeyError::Duplicate("a".to_owned())));
+    let again = keys.announce("a", &SystemRandom::new());
+    assert_eq!(again, Err(KeyError::Duplicate("a".to_owned())));
+    assert_eq!(keys.retire("b"), Err(KeyError::InUse("b".to_owned())));
+    keys.retire("a").unwrap();
+    assert!(keys.open(&old.key_id, &old.nonce, &old.ciphertext, b"").is_err());
 }
 
 #[test]
 fn debug_shows_no_key() {
     assert_eq!(
         format!("{:?}", from_key(&[7; 32])),
-        r#"SealingKeys { current: SealingKey { id: "k1", .. }, older: [] }"#
+        r#"SealingKeys(Ring { current: SealingKey { id: "k1", .. }, others: [] })"#
     );
 }
 

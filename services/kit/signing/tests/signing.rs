@@ -80,29 +80,38 @@ fn a_signed_line_of_each_format_verifies_after_the_split() {
     }
 }
 
+fn kids(keys: &KeySet) -> Vec<String> {
+    keys.jwks().keys.into_iter().map(|key| key.kid).collect()
+}
+
 #[test]
-fn signatures_outlive_a_rotation_until_the_key_is_retired() {
+fn a_key_is_published_before_it_signs_and_until_it_is_retired() {
     let mut keys = KeySet::generate("a", AT, &SystemRandom::new()).unwrap();
     let old = keys.current().sign(b"text");
-    keys.rotate("b", AT, &SystemRandom::new()).unwrap();
-    assert_eq!(keys.current().kid(), "b");
-    assert_eq!(keys.jwks().keys.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>(), ["b", "a"]);
-    assert_ne!(keys.current().sign(b"text"), old);
+    keys.announce("b", AT, &SystemRandom::new()).unwrap();
+    assert_eq!(kids(&keys), ["a", "b"]);
+    assert_eq!(keys.current().sign(b"text"), old, "the announced key does not sign");
+    let early = keys.jwks().verifier();
+    keys.promote("b").unwrap();
+    assert_eq!(kids(&keys), ["b", "a"]);
+    let new = keys.current().sign(b"text");
+    assert_ne!(new, old);
+    assert!(early.verify(b"text", &new), "whoever read the keys before knows the new one");
     assert!(keys.jwks().verifier().verify(b"text", &old));
-    assert_eq!(
-        keys.rotate("a", AT, &SystemRandom::new()),
-        Err(KeyError::Duplicate("a".to_owned()))
-    );
+    let again = keys.announce("a", AT, &SystemRandom::new());
+    assert_eq!(again, Err(KeyError::Duplicate("a".to_owned())));
+    assert_eq!(keys.promote("c"), Err(KeyError::Unknown("c".to_owned())));
     assert_eq!(keys.retire("b"), Err(KeyError::InUse("b".to_owned())));
-    assert_eq!(keys.retire("a"), Ok(true));
+    assert_eq!(keys.retire("a"), Ok(()));
     assert!(!keys.jwks().verifier().verify(b"text", &old));
-    assert_eq!(keys.retire("a"), Ok(false));
+    assert_eq!(keys.retire("a"), Err(KeyError::Unknown("a".to_owned())));
 }
 
 #[test]
 fn a_key_file_reads_back() {
     let mut keys = KeySet::generate("a", AT, &SystemRandom::new()).unwrap();
-    keys.rotate("b", "2026-02-01T00:00:00Z", &SystemRandom::new()).unwrap();
+    keys.announce("b", "2026-02-01T00:00:00Z", &SystemRandom::new()).unwrap();
+    keys.promote("b").unwrap();
     let read = KeySet::from_json(&keys.to_json()).unwrap();
     assert_eq!(read.jwks(), keys.jwks());
     assert_eq!(read.to_json(), keys.to_json());
@@ -142,7 +151,7 @@ fn debug_shows_no_key() {
     let keys = from_seed(&[7; 32]);
     assert_eq!(
         format!("{keys:?}"),
-        r#"KeySet { current: SigningKey { kid: "k1", .. }, older: [] }"#
+        r#"KeySet(Ring { current: SigningKey { kid: "k1", .. }, others: [] })"#
     );
 }
 
