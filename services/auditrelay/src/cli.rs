@@ -89,6 +89,8 @@ pub(crate) enum Command {
     Listen(commands::listen::ListenArgs),
     /// Test a webhook, show its requests, look after refused events
     Webhook(commands::webhook::WebhookArgs),
+    /// Show or change which fields of events are masked or hashed before they are stored
+    Privacy(commands::privacy::PrivacyArgs),
 
     /// Check what a SIEM has stored: signatures, and that nothing is missing
     Verify(commands::verify::VerifyArgs),

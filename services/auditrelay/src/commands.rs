@@ -8,6 +8,7 @@ pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod listen;
 pub(crate) mod org;
+pub(crate) mod privacy;
 pub(crate) mod replay;
 pub(crate) mod send;
 pub(crate) mod service;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Listen(args) => block_on(listen::run(args, output)),
         Command::Verify(args) => block_on(verify::run(args, output)),
         Command::Webhook(args) => block_on(webhook::run(args, output)),
+        Command::Privacy(args) => block_on(privacy::run(args, output)),
         Command::Org(args) => block_on(org::run(args, output)),
         Command::Token(args) => block_on(token::run(args, output)),
         Command::Keys(args) => keys::run(args, output),

@@ -63,6 +63,35 @@ fn what_is_sent_is_received_verified_and_replayed() {
 }
 
 #[test]
+fn what_an_organization_hides_never_reaches_its_siem() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("events");
+    let dev = Dev::start(&folder.path().join("data"));
+    let changed = dev.client(&["privacy", "user_agent=mask", "client_ip=hash", "--output", "json"]);
+    assert_eq!(process::json(&changed)["user_agent"], "mask", "{}", stderr(&changed));
+    let kept = dev.client(&["privacy", "client_ip=none", "--output", "json"]);
+    assert_eq!(process::json(&kept)["user_agent"], "mask");
+    assert!(process::json(&kept)["client_ip"].is_null());
+    assert_eq!(code(&dev.client(&["privacy", "granted=mask"])), 64);
+    let listening = listen(&dev, &store, &["--listen", "127.0.0.1:0"]);
+    // An ingest learns of it within moments.
+    let hidden = |line: &str| serde_json::from_str::<Value>(line).unwrap()["user_agent"] == "***";
+    let mut sent = 0;
+    loop {
+        assert_eq!(code(&dev.client(&["send", "--count", "1"])), 0);
+        sent += 1;
+        until_lines(&store, sent);
+        let lines = std::fs::read_to_string(&store).unwrap();
+        if lines.lines().last().is_some_and(hidden) {
+            break;
+        }
+        assert!(sent < 100, "still shown: {lines}");
+    }
+    end(listening);
+    dev.stop();
+}
+
+#[test]
 fn a_webhook_that_is_in_use_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let dev = Dev::start(&folder.path().join("data"));
