@@ -33,6 +33,18 @@ impl Brokers {
         Self { all, ports, store }
     }
 
+    /// What they say of stores that they cannot read any more.
+    pub(crate) fn damage(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for index in 0..self.all.len() {
+            let log = self.store.path().join(format!("n{index}/log"));
+            let log = std::fs::read_to_string(log).unwrap_or_default();
+            let damage = log.lines().find(|line| line.contains("orrupt"));
+            found.extend(damage.map(|line| format!("broker {index}: {line}")));
+        }
+        found
+    }
+
     /// The logs, for a run that failed.
     pub(crate) fn keep(self) -> PathBuf {
         self.store.keep()

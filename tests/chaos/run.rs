@@ -199,6 +199,7 @@ async fn compare(
     let replayed = replay(api, &sides[0]).await;
     history.say(&format!("the replay: {replayed:?}"));
     wrong.extend(replayed);
+    wrong.extend(fleet.brokers.damage());
     tell_silences(sides, faults, history);
     wrong
 }

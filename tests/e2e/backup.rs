@@ -10,7 +10,7 @@ use crate::ledger::{at_least_once, exactly};
 
 #[tokio::test]
 async fn a_copy_of_the_store_goes_on_where_the_store_stood() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::builder().alone().start().await;
     let (org, siem) = (stack.org().await, Siem::start().await);
     org.deliver_to(&siem, "json").await;
     let mut accepted = org.send(&some(30)).await;

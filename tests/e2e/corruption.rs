@@ -32,7 +32,7 @@ fn spoil(store: &Path) {
 
 /// Nine records that no receiver took, the fifth of them spoilt while the broker was away.
 async fn scene() -> (Stack, Org, Siem, Vec<String>) {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::builder().alone().start().await;
     let (org, siem) = (stack.org().await, Siem::start().await);
     siem.answer_always(Answer::Status(503));
     org.deliver_to(&siem, "json").await;

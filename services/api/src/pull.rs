@@ -7,7 +7,7 @@ use auditrelay_api_core::audit_log::{At, Backward, Forward, Look, Page, Peek, Wi
 use auditrelay_model::Scope;
 use auditrelay_model::reach::Reach;
 use auditrelay_model::record::Position;
-use auditrelay_streams::{Backwards, Fetched, ReadError, Streams};
+use auditrelay_streams::{Backwards, Fetched, ReadError, Streams, patiently};
 use tokio::time::Instant;
 
 /// Records asked for at once, at most.
@@ -30,8 +30,21 @@ impl From<ReadError> for Trouble {
     }
 }
 
+impl Trouble {
+    fn passes(&self) -> bool {
+        match self {
+            Self::Unread(error) => error.passes(),
+            Self::Expired => false,
+        }
+    }
+}
+
 /// The page that is wished for.
 pub(crate) async fn page(streams: &Streams, scope: Scope, wish: Wish) -> Result<Page, Trouble> {
+    patiently(|| wished(streams, scope, wish.clone()), Trouble::passes).await
+}
+
+async fn wished(streams: &Streams, scope: Scope, wish: Wish) -> Result<Page, Trouble> {
     match wish.at {
         At::Start => forward(streams, scope, wish, None).await,
         At::After(after) => forward(streams, scope, wish, Some(after)).await,
@@ -40,7 +53,11 @@ pub(crate) async fn page(streams: &Streams, scope: Scope, wish: Wish) -> Result<
 }
 
 /// The newest page of a wish's window, whatever place the wish names.
-pub(crate) async fn newest(
+pub(crate) async fn newest(streams: &Streams, scope: Scope, wish: Wish) -> Result<Page, Trouble> {
+    patiently(|| newest_of_a_replica(streams, scope, wish.clone()), Trouble::passes).await
+}
+
+async fn newest_of_a_replica(
     streams: &Streams,
     scope: Scope,
     mut wish: Wish,
@@ -64,7 +81,11 @@ pub(crate) async fn newest(
         return Ok(Page::default());
     }
     wish.at = At::Before(before);
-    backward(streams, scope, wish, before).await
+    // The newest record has not expired: who does not find it lags.
+    backward(streams, scope, wish, before).await.map_err(|trouble| match trouble {
+        Trouble::Expired => lagging(),
+        Trouble::Unread(_) => trouble,
+    })
 }
 
 async fn forward(

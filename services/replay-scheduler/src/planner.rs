@@ -7,7 +7,7 @@ use auditrelay_model::replay::{Job, Plan, Selection, Stretch, Terms};
 use auditrelay_model::{Scope, Window};
 use auditrelay_replay_scheduler_core::plan::{Edge, between, is_last, last_sequence};
 use auditrelay_replay_scheduler_core::unacknowledged::Acknowledged;
-use auditrelay_streams::{ReadError, RecordHead, StoredRecord};
+use auditrelay_streams::{ReadError, RecordHead, StoredRecord, patiently};
 
 use crate::scheduler::Scheduler;
 
@@ -41,6 +41,10 @@ impl Scheduler {
     /// The records that may hold events of the window: the first and the last of the scope in the
     /// stretch of storage time, no later than the snapshot; and which numbers of them.
     pub(crate) async fn plan(&self, order: &Order) -> Result<Plan, ReadError> {
+        patiently(|| self.plan_with_a_replica(order), ReadError::passes).await
+    }
+
+    async fn plan_with_a_replica(&self, order: &Order) -> Result<Plan, ReadError> {
         // From the leader; the other reads may be answered by a replica that lags behind.
         let Some(newest) = self.streams.last_record(order.scope).await? else {
             return Ok(Plan::EMPTY);

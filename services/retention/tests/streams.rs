@@ -82,7 +82,7 @@ async fn drift_is_repaired() {
         max_age: Duration::from_hours(24),
         max_bytes: 1 << 20,
         discard: Discard::Old,
-        compressed: false,
+        compressed: true,
         allow_direct: false,
         duplicate_window: Duration::from_secs(1),
         ..wanted(StreamName::Events)

@@ -36,7 +36,11 @@ impl Nats {
     /// Starts a server that syncs every write, on a free port; as many as it says when
     /// `AUDITRELAY_TEST_CLUSTER` is set.
     pub async fn start() -> Self {
-        let servers = servers_wanted();
+        Self::start_open(servers_wanted()).await
+    }
+
+    /// Starts one that is open to everybody, or several as they are deployed.
+    pub(crate) async fn start_open(servers: usize) -> Self {
         if servers > 1 {
             return Self::start_as_deployed(servers).await;
         }

@@ -47,6 +47,7 @@ pub struct Builder {
     senders: usize,
     /// Servers of a broker as it is deployed; none for one that is open to everybody.
     deployed: Option<usize>,
+    alone: bool,
 }
 
 impl Builder {
@@ -71,6 +72,13 @@ impl Builder {
         self
     }
 
+    /// Runs a single broker, whatever the others have: for what is done to its store.
+    #[must_use]
+    pub const fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
     /// Runs three brokers as they are deployed, which hold a copy of everything each.
     #[must_use]
     pub const fn clustered(mut self) -> Self {
@@ -81,12 +89,13 @@ impl Builder {
     /// Starts it and waits until it is ready.
     pub async fn start(self) -> Stack {
         let (mut env, keys) = defaults();
-        let copies = self.deployed.unwrap_or_else(nats::servers_wanted);
+        let wanted = if self.alone { 1 } else { nats::servers_wanted() };
+        let copies = self.deployed.unwrap_or(wanted);
         env.insert(variable("retention.replicas"), copies.to_string());
         env.extend(self.env);
         let nats = match self.deployed {
             Some(servers) => Nats::start_as_deployed(servers).await,
-            None => Nats::start().await,
+            None => Nats::start_open(wanted).await,
         };
         let processes = Vec::new();
         let mut stack = Stack { nats, processes, env, addresses: Arc::default(), begun: 0, keys };

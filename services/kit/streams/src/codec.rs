@@ -4,6 +4,8 @@ pub(crate) mod access;
 pub(crate) mod config;
 pub(crate) mod delivery;
 pub(crate) mod event;
+#[cfg(test)]
+mod hostile_tests;
 pub(crate) mod quarantine;
 pub(crate) mod replay;
 pub(crate) mod retention;

@@ -8,6 +8,7 @@ use crate::codec::quarantine as codec;
 use crate::connect::Streams;
 use crate::error::{AppendError, ReadError};
 use crate::pages::{Backwards, sequence};
+use crate::patience::patiently;
 use crate::subject;
 use crate::topology::StreamName;
 
@@ -76,6 +77,10 @@ impl Streams {
     /// All releases of a scope, in the order they were stored, with the last one's sequence (0 for
     /// none): every one that was stored before the call.
     pub async fn releases(&self, scope: Scope) -> Result<(Vec<Released>, u64), ReadError> {
+        patiently(|| self.releases_of_a_replica(scope), ReadError::passes).await
+    }
+
+    async fn releases_of_a_replica(&self, scope: Scope) -> Result<(Vec<Released>, u64), ReadError> {
         let subject = subject::released(scope);
         let last = self.last(StreamName::Delivery, &subject).await?;
         let last = last.map_or(0, |stored| stored.sequence);

@@ -56,7 +56,7 @@ fn everything_that_changes_in_place_is_repaired_at_once() {
     let plan = plan_after("EVENTS", |events| {
         events.spec.discard = Discard::Old;
         events.spec.deny_delete = false;
-        events.spec.compressed = false;
+        events.spec.compressed = true;
         events.spec.allow_direct = false;
         events.spec.max_consumers = -1;
         events.spec.subjects = vec!["audit.events.0.>".to_owned()];

@@ -65,17 +65,12 @@ impl Policy {
                 max_age: kept(),
                 max_bytes,
                 max_consumers: EVENTS_CONSUMERS,
-                compressed: true,
                 allow_atomic: true,
                 ..base("EVENTS", "audit.events.>")
             },
             base("CONFIG", "audit.config.>"),
             StreamSpec { max_messages_per_subject: 10_000, ..base("REPLAY", "audit.replay.>") },
-            StreamSpec {
-                max_age: kept(),
-                compressed: true,
-                ..base("DELIVERY", "audit.delivery.>")
-            },
+            StreamSpec { max_age: kept(), ..base("DELIVERY", "audit.delivery.>") },
             StreamSpec {
                 max_age: ACCESS_KEPT,
                 max_messages_per_subject: 64,
@@ -116,6 +111,8 @@ fn base(name: &str, subjects: &str, replicas: usize) -> StreamSpec {
         discard: Discard::New,
         storage: Storage::File,
         replicas,
+        // A member of a cluster that is killed may come back with the block it writes packed, and
+        // then writes behind it what nobody can read (nats-server 2.15.1).
         compressed: false,
         allow_direct: true,
         deny_delete: true,
@@ -136,8 +133,9 @@ mod tests {
         let events = &policy.streams()[0].spec;
         assert_eq!(events.max_age, 7 * DAY + DAY / 2);
         assert_eq!((events.max_bytes, events.discard), (1 << 30, Discard::New));
-        assert!(events.deny_delete && events.compressed && events.allow_direct);
+        assert!(events.deny_delete && events.allow_direct);
         assert!(policy.streams().iter().all(|stream| stream.spec.replicas == 3));
+        assert!(policy.streams().iter().all(|stream| !stream.spec.compressed));
     }
 
     #[test]
