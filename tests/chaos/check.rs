@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use auditrelay_signing::Verifier;
-use auditrelay_testkit::siem::Siem;
+use auditrelay_testkit::siem::{Delivery, Line, Siem};
 use serde_json::Value;
 
 use crate::people::Ledger;
@@ -50,6 +50,7 @@ pub(crate) fn live(siem: &Siem, ledgers: &[&Ledger], keys: &Verifier) -> Verdict
     };
     wrong("out of order", ledgers.iter().map(disorder).sum());
     wrong("missing in the numbers", gaps(siem));
+    wrong("requests ahead of their turn", leaps(siem));
     siem.assert_signed(keys);
     verdict.accepted = accepted(ledgers).count();
     verdict.repeated = arrived.len() - first.len();
@@ -73,15 +74,30 @@ pub(crate) fn replay(siem: &Siem, job: &Value, past: &[String]) -> Vec<String> {
 }
 
 fn gaps(siem: &Siem) -> usize {
-    let mut numbers = BTreeSet::new();
-    for line in siem.taken().iter().flat_map(auditrelay_testkit::siem::Delivery::lines) {
-        let text = line.text;
-        let number = text.split_once("event_number").map(|(_, rest)| {
-            let digits = rest.trim_start_matches(['"', ':', '=']);
-            digits.chars().take_while(char::is_ascii_digit).collect::<String>()
-        });
-        numbers.insert(number.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0));
-    }
+    let numbers: BTreeSet<u64> = siem.taken().iter().flat_map(numbers).collect();
     let whole = usize::try_from(numbers.last().copied().unwrap_or(0)).unwrap_or(0);
     whole - numbers.iter().filter(|number| **number > 0).count()
+}
+
+/// Requests of live delivery that were taken while something before them was not.
+fn leaps(siem: &Siem) -> usize {
+    let (mut next, mut leaps) = (1, 0);
+    for delivery in siem.taken().iter().filter(|delivery| delivery.replay_job.is_none()) {
+        let numbers = numbers(delivery);
+        let (first, last) = (numbers[0], numbers[numbers.len() - 1]);
+        let is_whole = numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+        leaps += usize::from(first > next || !is_whole);
+        next = next.max(last + 1);
+    }
+    leaps
+}
+
+/// Places of a request's events in their log, as its lines say.
+fn numbers(delivery: &Delivery) -> Vec<u64> {
+    let number = |line: Line| {
+        let (_, rest) = line.text.split_once("event_number")?;
+        let digits = rest.trim_start_matches(['"', ':', '=']);
+        digits.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
+    };
+    delivery.lines().into_iter().map(|line| number(line).unwrap_or(0)).collect()
 }

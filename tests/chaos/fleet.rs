@@ -16,13 +16,24 @@ use crate::brokers::Brokers;
 use crate::link::Link;
 
 /// Every service, how often it runs, and its listening port's setting.
-const SERVICES: [(&str, usize, Option<&str>); 5] = [
-    ("retention", 1, None),
-    ("ingest", 2, Some("AUDITRELAY_INGEST_LISTEN")),
-    ("replay-scheduler", 2, None),
-    ("webhook-sender", 2, None),
-    ("api", 1, Some("AUDITRELAY_API_LISTEN")),
-];
+type Crew = [(&'static str, usize, Option<&'static str>); 5];
+
+/// Two of what may run twice.
+pub(crate) const DOUBLE: Crew = crew(2, 2);
+/// Three senders.
+pub(crate) const SENDERS: Crew = crew(1, 3);
+
+const fn crew(others: usize, senders: usize) -> Crew {
+    [
+        ("retention", 1, None),
+        ("ingest", others, Some("AUDITRELAY_INGEST_LISTEN")),
+        ("replay-scheduler", others, None),
+        (SENDER, senders, None),
+        ("api", 1, Some("AUDITRELAY_API_LISTEN")),
+    ]
+}
+
+const SENDER: &str = "webhook-sender";
 
 pub(crate) const PLATFORM_TOKEN: &str = "the platform's own token";
 /// Most events of one request to a receiver: what one crash may repeat.
@@ -82,12 +93,12 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    pub(crate) async fn start(brokers: usize) -> Self {
+    pub(crate) async fn start(brokers: usize, crew: Crew) -> Self {
         let (env, keys) = settings(brokers);
         let brokers = Brokers::start(brokers).await;
         let logs = tempfile::tempdir().expect("a temporary directory");
         let (mut services, mut ports) = (Vec::new(), BTreeMap::<&str, Vec<u16>>::new());
-        for (service, count, listen) in SERVICES {
+        for (service, count, listen) in crew {
             for index in 0..count {
                 let mut links = Vec::new();
                 for port in &brokers.ports {
@@ -110,6 +121,11 @@ impl Fleet {
         }
         let (ingest, api) = (ports["ingest"].clone(), ports["api"][0]);
         Self { brokers, services, ingest, api, keys, logs }
+    }
+
+    pub(crate) fn senders(&mut self) -> Vec<&mut Process> {
+        let services = self.services.iter_mut();
+        services.filter(|process| process.name.starts_with(SENDER)).collect()
     }
 
     /// Where the logs are, once nothing writes them any more.

@@ -4,7 +4,8 @@
 //!
 //! Cast: [`fleet::Fleet`] is the processes and their [`brokers::Brokers`], with a
 //! [`link::Link`] between each process and each broker; [`faults`] says what may go wrong;
-//! [`people`] produce and receive; [`check`] compares what was accepted with what arrived.
+//! [`people`] produce and receive in a [`scene`]; [`check`] compares what was accepted with what
+//! arrived. [`senders`] does to the senders alone what is worst for them.
 //!
 //! ```text
 //! cargo test -p auditrelay-tests --test chaos -- --ignored --nocapture
@@ -28,6 +29,8 @@ mod link;
 mod people;
 mod random;
 mod run;
+mod scene;
+mod senders;
 
 use std::time::Duration;
 
@@ -36,6 +39,22 @@ use run::Run;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_short_run_loses_nothing() {
     run::play(Run { seed: 1, brokers: 1, length: Duration::from_secs(12) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn senders_that_are_killed_one_after_the_other_lose_nothing_and_keep_the_order() {
+    senders::killed_in_turn(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes; see the head of this file"]
+async fn senders_are_killed_for_a_minute() {
+    senders::killed_in_turn(Duration::from_mins(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn senders_that_wake_up_late_break_neither_order_nor_state() {
+    senders::asleep().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

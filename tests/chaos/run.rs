@@ -1,26 +1,23 @@
 //! One run: set the scene, let things go wrong, mend everything, compare.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use auditrelay_testkit::builders::{ago, now};
-use auditrelay_testkit::siem::{Answer, Siem};
+use auditrelay_testkit::siem::Answer;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::check;
 use crate::faults::Fault;
-use crate::fleet::{BATCH, Fleet};
+use crate::fleet::{BATCH, DOUBLE, Fleet};
 use crate::history::History;
-use crate::people::{Call, Caller, Ledger, Org, produce};
+use crate::people::{Call, Caller};
 use crate::random::Random;
+use crate::scene::{self, DRAIN, Side, Writers};
 
 /// Writers of each organization.
 const WRITERS: usize = 2;
-/// How long everything may take to arrive once nothing is wrong any more.
-const DRAIN: Duration = Duration::from_mins(2);
 const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone, Copy)]
@@ -30,55 +27,21 @@ pub(crate) struct Run {
     pub(crate) length: Duration,
 }
 
-/// What one organization sends, and who receives it.
-struct Side {
-    org: Org,
-    siem: Siem,
-    ledgers: Vec<Arc<Mutex<Ledger>>>,
-}
-
-impl Side {
-    fn with_ledgers<T>(&self, look: impl FnOnce(&[&Ledger]) -> T) -> T {
-        let locks: Vec<_> = self
-            .ledgers
-            .iter()
-            .map(|ledger| ledger.lock().unwrap_or_else(PoisonError::into_inner))
-            .collect();
-        look(&locks.iter().map(|lock| &**lock).collect::<Vec<_>>())
-    }
-}
-
 /// Plays it; panics with what is wrong.
 pub(crate) async fn play(run: Run) {
     let history = History::new(&format!("{}-{}", run.seed, run.brokers));
     history.say(&format!("{run:?}"));
-    let mut fleet = Fleet::start(run.brokers).await;
+    let mut fleet = Fleet::start(run.brokers, DOUBLE).await;
     let api = Caller::new(vec![fleet.api], Duration::from_secs(10));
-    let mut sides = Vec::new();
-    for format in ["json", "cef", "cps"] {
-        let siem = Siem::start().await;
-        let org = Org::new(&api, &siem.url(), format).await;
-        let ledgers = (0..WRITERS).map(|_| Arc::default()).collect();
-        sides.push(Side { org, siem, ledgers });
-    }
+    let sides = scene::sides(&api, WRITERS).await;
     moods(&sides, run.seed);
-    let (enough, mut writers) = (Arc::<AtomicBool>::default(), JoinSet::new());
-    for side in &sides {
-        for ledger in &side.ledgers {
-            let ingest = Caller::new(fleet.ingest.clone(), Duration::from_secs(15));
-            let (token, ledger) = (side.org.producer.clone(), Arc::clone(ledger));
-            writers.spawn(produce(ingest, token, Arc::clone(&enough), ledger));
-        }
-    }
+    let writers = Writers::begin(&fleet, &sides);
     history.say("everything runs");
     let faults = torment(&mut fleet, run, &history, &sides, &api).await;
     for side in &sides {
         side.siem.answer_always(Answer::Status(200));
     }
-    enough.store(true, Ordering::SeqCst);
-    while let Some(writer) = writers.join_next().await {
-        writer.expect("a producer does not fail");
-    }
+    writers.stop().await;
     history.say(&format!("everything is mended after {} faults", faults.len()));
     let wrong = compare(&fleet, &sides, &api, &faults, &history).await;
     if !wrong.is_empty() {
@@ -177,13 +140,8 @@ async fn compare(
     history: &History,
 ) -> Vec<String> {
     let mut wrong = Vec::new();
-    let begun = Instant::now();
-    let missing =
-        |side: &Side| side.with_ledgers(|ledgers| check::missing(ledgers, &side.siem.live_ids()));
-    while begun.elapsed() < DRAIN && sides.iter().any(|side| missing(side) > 0) {
-        tokio::time::sleep(LOOK).await;
-    }
-    history.say(&format!("all of it arrived {:.1} s later", begun.elapsed().as_secs_f64()));
+    let took = scene::drained(sides).await;
+    history.say(&format!("all of it arrived {:.1} s later", took.as_secs_f64()));
     let keys = fleet.keys.verifier();
     for (index, side) in sides.iter().enumerate() {
         let verdict = side.with_ledgers(|ledgers| check::live(&side.siem, ledgers, &keys));

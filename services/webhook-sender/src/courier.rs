@@ -8,7 +8,6 @@ use auditrelay_model::delivery::Lane;
 use auditrelay_model::destination::Destination;
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_runtime::telemetry::trace_id;
-use auditrelay_webhook_sender_core::batch::Batch;
 use auditrelay_webhook_sender_core::lane::{Request, Tried};
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
 use http::{HeaderMap, HeaderValue};
@@ -58,17 +57,31 @@ pub(crate) enum Sent {
 /// Sends a parcel once.
 pub(crate) async fn send(sender: Arc<Sender>, parcel: Parcel, ahead: Option<Ahead>) -> Sent {
     let span = trace::process_span(&parcel);
-    carry(sender, parcel, ahead).instrument(span).await
+    carry(&sender, &parcel, ahead).instrument(span).await.map_or_else(|unsent| unsent, Sent::Tried)
 }
 
-async fn carry(sender: Arc<Sender>, parcel: Parcel, ahead: Option<Ahead>) -> Sent {
-    let letter = match written(&sender, &parcel, ahead).await {
-        Ok(Written::Part { fits }) => return Sent::TooLarge { fits },
-        Ok(Written::Whole(letter)) => letter,
-        Err(error) => return Sent::Tried(unsent(sender.now(), &error)),
-    };
-    let span = trace::request_span(&parcel);
-    Sent::Tried(post(sender, parcel, letter).instrument(span).await)
+async fn carry(sender: &Arc<Sender>, parcel: &Parcel, ahead: Option<Ahead>) -> Result<Tried, Sent> {
+    let mut letter = whole(sender, written(sender, parcel, ahead).await)?;
+    // The wait for a turn is ours, not the receiver's.
+    let rate = sender.rate(parcel.scope, parcel.destination.id);
+    let pass = parcel.site.admit(parcel.lane, parcel.request.batch.events, rate).await;
+    let slot = sender.requests.acquire().await;
+    if !letter.is_fresh() {
+        // A receiver takes a signed time that is long past for somebody's repetition.
+        letter = whole(sender, letter::write(Arc::clone(sender), parcel.draft()).await)?;
+    }
+    let span = trace::request_span(parcel);
+    let tried = post(sender, parcel, letter).instrument(span).await;
+    drop((slot, pass));
+    Ok(tried)
+}
+
+fn whole(sender: &Sender, written: anyhow::Result<Written>) -> Result<Letter, Sent> {
+    match written {
+        Ok(Written::Whole(letter)) => Ok(letter),
+        Ok(Written::Part { fits }) => Err(Sent::TooLarge { fits }),
+        Err(error) => Err(Sent::Tried(unsent(sender.now(), &error))),
+    }
 }
 
 /// The letter that was written ahead, or one that is written now.
@@ -86,9 +99,9 @@ async fn written(
     letter::write(Arc::clone(sender), parcel.draft()).await
 }
 
-async fn post(sender: Arc<Sender>, parcel: Parcel, letter: Letter) -> Tried {
+async fn post(sender: &Sender, parcel: &Parcel, letter: Letter) -> Tried {
     let trace_id = trace_id().unwrap_or_default();
-    let headers = match headers(&sender, &parcel, &letter) {
+    let headers = match headers(sender, parcel, &letter) {
         Ok(headers) => headers,
         Err(error) => return unsent(letter.at, &error),
     };
@@ -100,16 +113,10 @@ async fn post(sender: Arc<Sender>, parcel: Parcel, letter: Letter) -> Tried {
         body: letter.body,
         deadline: sender.config.request_deadline,
     };
-    // The wait for a turn is ours, not the receiver's.
-    let rate = sender.rate(parcel.scope, parcel.destination.id);
-    let pass = parcel.site.admit(parcel.lane, parcel.request.batch.events, rate).await;
-    let slot = sender.requests.acquire().await;
-    let started_at = sender.now();
-    let begun = Instant::now();
+    let (started_at, begun) = (sender.now(), Instant::now());
     let outcome = sender.transport.post(outgoing).await;
     let duration = begun.elapsed();
     parcel.site.ended(&outcome, duration);
-    drop((slot, pass));
     trace::answered(&Span::current(), &outcome);
     sender.telemetry.requested(parcel.lane, duration);
     Tried { outcome, started_at, duration, body_bytes: letter.body_bytes as u64, trace_id }
@@ -131,19 +138,11 @@ fn headers(sender: &Sender, parcel: &Parcel, letter: &Letter) -> anyhow::Result<
     let stamp = Stamp { message_id: &message_id, at: letter.at, signature: &letter.signature };
     let mut headers = headers::headers(sender, &parcel.destination, &stamp)?;
     headers.insert(ATTEMPT, HeaderValue::from(parcel.request.attempt));
-    if let Some(first) = first_attempt_at(&parcel.request.batch) {
-        headers.insert(FIRST_ATTEMPT, HeaderValue::from_str(&first.to_string())?);
-    }
+    let first = parcel.request.first_attempt_at.to_string();
+    headers.insert(FIRST_ATTEMPT, HeaderValue::from_str(&first)?);
     headers.insert(MANIFEST, HeaderValue::from_str(&letter.manifest)?);
     if let Lane::Replay(job) = parcel.lane {
         headers.insert(REPLAY_JOB, HeaderValue::from_str(&job.to_string())?);
     }
     Ok(headers)
-}
-
-/// A batch is made when it is first sent, and its id says when that was.
-fn first_attempt_at(batch: &Batch) -> Option<Timestamp> {
-    let (seconds, nanos) = batch.id.uuid().get_timestamp()?.to_unix();
-    let seconds = i64::try_from(seconds).ok()?;
-    Some(Timestamp::from_nanos(seconds.checked_mul(1_000_000_000)?.checked_add(nanos.into())?))
 }

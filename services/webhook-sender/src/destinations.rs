@@ -128,6 +128,11 @@ impl Site {
                 if state.has_room(is_replay) {
                     state.out += 1;
                     state.replays_out += usize::from(is_replay);
+                    let more_fit = state.out < state.pace.window();
+                    drop(state);
+                    if more_fit {
+                        self.wake();
+                    }
                     return Pass { site: Arc::clone(self), is_replay };
                 }
             }
@@ -140,10 +145,9 @@ impl Site {
         }
     }
 
-    /// A request to it ended.
+    /// A request to it ended; the next goes when its pass is dropped.
     pub(crate) fn ended(&self, outcome: &Outcome, round_trip: Duration) {
         self.lock().pace.ended(outcome, round_trip, self.began.elapsed());
-        self.wake();
     }
 
     /// A live lane has not delivered an event that was accepted then; none when it has all.

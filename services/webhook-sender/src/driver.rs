@@ -193,14 +193,13 @@ impl Driver {
         }
     }
 
-    /// While memory is short, a lane that has something to do reads no more.
+    /// While memory is short, a lane that has something to send takes no more, wherever from.
     fn wants(&self) -> Wants {
-        match self.machine.wants() {
-            Wants::FromReader if !self.out.is_empty() && self.sender.memory.is_crowded() => {
-                Wants::Nothing
-            }
-            wants => wants,
+        let has_something = !self.out.is_empty() || self.machine.oldest().is_some();
+        if has_something && self.sender.memory.is_crowded() {
+            return Wants::Nothing;
         }
+        self.machine.wants()
     }
 
     fn landed(&mut self, ended: Result<(BatchId, Sent), JoinError>) -> Option<Input> {

@@ -74,16 +74,30 @@ impl Guard {
         let found = resolve(self.resolver.as_ref(), uri, deadline).await?;
         admit(&self.policy, found)
     }
-}
 
-impl Resolved {
     /// The first address that answers.
-    pub(crate) async fn dial(&self, deadline: Instant) -> Result<TcpStream, NoConnection> {
-        if self.admitted.is_empty() {
+    pub(crate) async fn dial(
+        &self,
+        addresses: &Resolved,
+        deadline: Instant,
+    ) -> Result<TcpStream, NoConnection> {
+        if addresses.admitted.is_empty() {
             return Err(NoConnection::Blocked);
         }
-        dial(&self.admitted, deadline).await
+        let stream = dial(&addresses.admitted, deadline).await?;
+        match (stream.local_addr(), stream.peer_addr()) {
+            (Ok(ours), Ok(theirs)) if is_own(&self.policy, ours.ip(), theirs.ip()) => {
+                Err(NoConnection::Blocked)
+            }
+            _ => Ok(stream),
+        }
     }
+}
+
+/// Whether who answered is this machine, at an address that nobody listed: a public address of its
+/// own reaches what listens here for others, past every firewall.
+fn is_own(policy: &AddressPolicy, ours: IpAddr, theirs: IpAddr) -> bool {
+    ours == theirs && !policy.lists(theirs)
 }
 
 impl Service<Uri> for Guard {
@@ -99,7 +113,8 @@ impl Service<Uri> for Guard {
         let guard = self.clone();
         Box::pin(async move {
             let deadline = guard.deadline();
-            guard.look_up(&uri, deadline).await?.dial(deadline).await.map(TokioIo::new)
+            let addresses = guard.look_up(&uri, deadline).await?;
+            guard.dial(&addresses, deadline).await.map(TokioIo::new)
         })
     }
 }
@@ -180,6 +195,14 @@ mod tests {
         let private = vec![socket("127.0.0.1:443"), socket("[64:ff9b::a00:1]:443")];
         let none = Resolved { admitted: Vec::new(), refused: 2 };
         assert_eq!(admit(&policy, private), Ok(none));
+    }
+
+    #[test]
+    fn this_machine_is_no_receiver_unless_its_address_is_listed() {
+        let [ours, theirs] = ["198.41.0.4", "1.1.1.1"].map(|text| text.parse().unwrap());
+        assert!(is_own(&AddressPolicy::default(), ours, ours));
+        assert!(!is_own(&AddressPolicy::default(), ours, theirs));
+        assert!(!is_own(&"198.41.0.0/24".parse().unwrap(), ours, ours));
     }
 
     #[test]

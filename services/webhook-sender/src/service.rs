@@ -48,7 +48,7 @@ pub async fn start(config: Config, streams: Streams, context: Context) -> anyhow
             Projection::<ConfigFold>::start(&streams, &following, &context.drain.tasks);
         let jobs = Projection::<ReplayFold>::start(&streams, &following, &context.drain.tasks);
         let sender = Arc::new(Sender {
-            memory: Arc::new(Memory::new(config.memory_bytes)),
+            memory: Arc::new(Memory::new(config.memory_bytes, telemetry.memory())),
             cpu: Arc::new(Semaphore::new(config.cpu_slots.get())),
             requests: Semaphore::new(config.requests_max),
             of_replays: Budget::of_replays(config.cpu_slots.get()),

@@ -29,6 +29,7 @@ pub(crate) struct Telemetry {
     tests: Family<ResultLabels, Counter>,
     releases: Family<ResultLabels, Counter>,
     lateness: Gauge,
+    memory: Gauge,
     unreadable: Counter,
     replays: Family<StateLabels, Gauge>,
 }
@@ -83,6 +84,7 @@ impl Telemetry {
             tests: Family::default(),
             releases: Family::default(),
             lateness: Gauge::default(),
+            memory: Gauge::default(),
             unreadable: Counter::default(),
             replays: Family::default(),
         };
@@ -141,12 +143,22 @@ impl Telemetry {
             "Age of the oldest event that a live lane of this sender has in hand",
             self.lateness.clone(),
         );
+        metrics.register(
+            "webhook_memory_bytes",
+            "Memory of records that wait for delivery, over all lanes",
+            self.memory.clone(),
+        );
         metrics.register("webhook_replay_jobs", "Replay jobs of this sender", self.replays.clone());
     }
 
     /// How late live delivery is at its worst.
     pub(crate) fn lateness(&self, lag: Duration) {
         self.lateness.set(i64::try_from(lag.as_secs()).unwrap_or(i64::MAX));
+    }
+
+    /// Memory of records that wait, to be counted.
+    pub(crate) fn memory(&self) -> Gauge {
+        self.memory.clone()
     }
 
     /// Replay jobs of this sender.

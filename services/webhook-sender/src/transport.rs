@@ -6,13 +6,14 @@
 //!
 //! Invariants: one deadline runs from the dial to the end of the response head; redirects are
 //! never followed, bodies never decompressed, proxies and cookies never used; of a body at most
-//! 4 KiB are read, for at most a second. A request is repeated on another connection only when
+//! 4 KiB are read, for at most a second, and before it at most 16 interim heads. A request is repeated on another connection only when
 //! nothing of it was sent. Organizations share neither connections nor TLS sessions, even where
 //! they share a receiver.
 
 mod answer;
 mod clients;
 mod failure;
+mod interim;
 mod probe;
 mod tls;
 
@@ -33,6 +34,7 @@ use url::Url;
 use crate::guard::Guard;
 use crate::resolver::{Resolve, SystemResolver};
 use clients::Clients;
+use interim::Interim;
 use tls::Tls;
 
 pub use tls::{TlsFiles, TransportError};
@@ -112,7 +114,13 @@ impl Transport {
         *outgoing.method_mut() = Method::POST;
         *outgoing.uri_mut() = uri;
         *outgoing.headers_mut() = request.headers;
-        match timeout(request.deadline, client.request(outgoing)).await {
+        let interim = Interim::count(&mut outgoing);
+        let answered = tokio::select! {
+            answered = timeout(request.deadline, client.request(outgoing)) => answered,
+            () = interim.exceeded() => return interim::too_many(),
+        };
+        match answered {
+            Ok(_) if interim.is_exceeded() => interim::too_many(),
             Ok(Ok(response)) => answer::read(response, &authorization).await,
             Ok(Err(error)) => failure::classify(&error),
             Err(_) => {

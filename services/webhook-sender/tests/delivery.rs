@@ -4,6 +4,14 @@
 
 #[path = "delivery/builders.rs"]
 mod builders;
+#[path = "delivery/crowd.rs"]
+mod crowd;
+#[path = "delivery/log.rs"]
+mod log;
+#[path = "delivery/pace.rs"]
+mod pace;
+#[path = "delivery/proofs.rs"]
+mod proofs;
 #[path = "delivery/receiver.rs"]
 mod receiver;
 #[path = "delivery/world.rs"]
@@ -14,6 +22,8 @@ use std::time::Duration;
 
 use auditrelay_model::delivery::Lane;
 use auditrelay_model::test_delivery::TestPhase;
+use auditrelay_model::{Clock as _, Timestamp};
+use auditrelay_runtime::clock::SystemClock;
 use world::World;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,6 +249,53 @@ async fn the_event_that_is_refused_alone_is_set_aside_and_the_rest_flows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_be_read_is_parked_event_by_event_and_the_rest_flows() {
+    let world = World::new().await;
+    let sender = world.sender("a").await;
+    world.append(2).await;
+    world.append_torn(3).await;
+    world.append(2).await;
+    world.delivered(4).await;
+    world.until("set aside", |state| state.totals.events_quarantined == 3).await;
+    assert_eq!(world.receiver.ids(), world.appended(), "in order, each once");
+    let parked = world.parked().await;
+    let numbers: Vec<u64> = parked.iter().map(|parked| parked.position.number).collect();
+    assert_eq!(numbers, [3, 4, 5], "each by its place");
+    assert!(parked.iter().all(|parked| parked.message.contains("cannot be read")), "{parked:?}");
+    world.until("live", |state| state.behind.is_none() && state.hold.is_none()).await;
+    sender.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_attempt_says_which_it_is_and_when_the_first_was() {
+    let world = World::new().await;
+    let sender = world.sender("a").await;
+    world.receiver.answer(503);
+    world.append(1).await;
+    world.until("tried twice", |state| state.totals.requests >= 2).await;
+    world.receiver.answer(200);
+    world.delivered(1).await;
+    world.append(1).await;
+    world.delivered(2).await;
+    let tried = world.receiver.tried();
+    let attempts: Vec<&str> = tried.iter().map(|one| one.header("x-auditrelay-attempt")).collect();
+    let first = tried[0].header("x-auditrelay-first-attempt");
+    let at = Timestamp::parse_rfc3339(first).unwrap();
+    assert!(SystemClock.now().since(at) < Duration::from_mins(1), "{first}");
+    let retries =
+        tried.iter().filter(|one| one.header("webhook-id") == tried[0].header("webhook-id"));
+    for (index, retry) in retries.enumerate() {
+        assert_eq!(retry.header("x-auditrelay-attempt"), (index + 1).to_string(), "{attempts:?}");
+        assert_eq!(retry.header("x-auditrelay-first-attempt"), first);
+        assert_eq!(retry.body, tried[0].body, "the same over all attempts");
+    }
+    let last = tried.last().unwrap();
+    assert_eq!(last.header("x-auditrelay-attempt"), "1", "{attempts:?}");
+    assert!(Timestamp::parse_rfc3339(last.header("x-auditrelay-first-attempt")).unwrap() > at);
+    sender.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_replay_sends_its_window_again_and_survives_its_sender() {
     let world = World::new().await;
     world.webhook(false).await;
@@ -262,12 +319,12 @@ async fn a_replay_sends_its_window_again_and_survives_its_sender() {
     let distinct: BTreeSet<&String> = ids.iter().collect();
     assert_eq!(distinct.len(), 200);
     assert!(ids.len() - distinct.len() <= world::BATCH_EVENTS);
-    let marked = world
-        .receiver
-        .requests()
-        .iter()
-        .all(|request| request.header("x-auditrelay-replay-job") == job.to_string());
-    assert!(marked, "every request of a replay names its job");
+    let marked = world.receiver.requests().iter().all(|request| {
+        let first = request.header("x-auditrelay-first-attempt");
+        request.header("x-auditrelay-replay-job") == job.to_string()
+            && Timestamp::parse_rfc3339(first).is_ok()
+    });
+    assert!(marked, "every request of a replay names its job and when it was first tried");
     second.stop().await;
 }
 

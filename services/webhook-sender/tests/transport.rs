@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 
+#[path = "transport/http2.rs"]
+mod http2;
 #[path = "transport/matrix.rs"]
 mod matrix;
 #[path = "transport/names.rs"]

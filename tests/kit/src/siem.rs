@@ -186,8 +186,17 @@ impl Siem {
 
     /// Waits until this many requests have come, whatever they were answered.
     pub async fn wait_for_requests(&self, count: usize) {
+        self.wait_for_so_many(count, |state| state.deliveries.len()).await;
+    }
+
+    /// Waits until this many requests were answered `2xx`.
+    pub async fn wait_for_taken(&self, count: usize) {
+        self.wait_for_so_many(count, |state| state.taken.len()).await;
+    }
+
+    async fn wait_for_so_many(&self, count: usize, look: impl Fn(&State) -> usize) {
         wait::until_so(&format!("{count} requests"), || {
-            let seen = self.shared.lock().deliveries.len();
+            let seen = look(&self.shared.lock());
             if seen >= count { Ok(()) } else { Err(format!("{seen} requests")) }
         })
         .await;

@@ -1,5 +1,7 @@
 //! Golden lines, the documentation's samples, and hostile texts.
 
+mod reading;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::{env, fs};
@@ -11,6 +13,7 @@ use auditrelay_model::text::is_unsafe;
 use proptest::prelude::*;
 
 use super::*;
+use reading::parse_cef;
 
 const ORG: &str = "998db3e4-5cb7-4dd5-b51c-9878096a6999";
 const PORTAL: &str = "3e551b39-227d-4297-b911-e68fd5d77c17";
@@ -170,68 +173,6 @@ proptest! {
         let cps = render(&event, org(), LogFormat::Cps, &Vendor::default());
         prop_assert_eq!(cps, format!("{{\"event\":{line}}}"));
     }
-
-    #[test]
-    fn cef_reads_back_with_an_independent_parser(event in any_event()) {
-        let line = render(&event, portal(), LogFormat::Cef, &Vendor::default());
-        let (header, fields) = parse_cef(&seal_line(line, LogFormat::Cef, SIGNATURE));
-        prop_assert_eq!(header.len(), 7);
-        prop_assert_eq!(&fields["user_agent"], &shown(&event.user_agent));
-        prop_assert_eq!(&fields["principal_id"], &shown(&event.principal_id));
-        prop_assert_eq!(&fields["externalId"], EVENT);
-        prop_assert_eq!(&fields["sig"], SIGNATURE);
-        if let Detail::Authorization(detail) = &event.detail {
-            prop_assert_eq!(&header[5], &shown(&format!("Authz.{}", detail.resource)).replace(['\n', '\r'], " "));
-        }
-        let known = ["rt", "src", "request", "success", "org_id", "portal_id", "principal_id",
-            "principal_name", "actor_id", "trace_id", "user_agent", "action", "granted", "act",
-            "status", "query", "kong_initiated", "externalId", "sig"];
-        prop_assert!(fields.keys().all(|key| known.contains(&key.as_str())), "{fields:?}");
-    }
-}
-
-/// Seven fields end at an unescaped pipe; a value ends before the last space in front of the next
-/// unescaped equals sign.
-fn parse_cef(line: &str) -> (Vec<String>, BTreeMap<String, String>) {
-    let mut header = vec![String::new()];
-    let mut chars = line.chars();
-    while header.len() < 8 {
-        let c = chars.next().unwrap();
-        match c {
-            '\\' => header.last_mut().unwrap().push(chars.next().unwrap()),
-            '|' => header.push(String::new()),
-            c => header.last_mut().unwrap().push(c),
-        }
-    }
-    header.pop();
-    let mut fields = BTreeMap::new();
-    let (mut key, mut value) = (None::<String>, String::new());
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => value.push(match chars.next().unwrap() {
-                'n' => '\n',
-                'r' => '\r',
-                other => other,
-            }),
-            '=' => {
-                let (before, next) = match value.rsplit_once(' ') {
-                    Some((before, next)) => (before.to_owned(), next.to_owned()),
-                    None => (String::new(), value.clone()),
-                };
-                if let Some(key) = key.replace(next) {
-                    assert!(fields.insert(key, before).is_none(), "twice in {line}");
-                }
-                value.clear();
-            }
-            c => value.push(c),
-        }
-    }
-    fields.insert(key.unwrap(), value);
-    (header, fields)
-}
-
-fn shown(text: &str) -> String {
-    text.chars().map(|c| if is_unsafe(c) && c != '\n' && c != '\r' { ' ' } else { c }).collect()
 }
 
 /// A value that looks like a key would be found before the real one.

@@ -28,9 +28,14 @@ impl AddressPolicy {
         Self { also }
     }
 
+    /// Whether the address is in one of the given networks.
+    pub fn lists(&self, address: IpAddr) -> bool {
+        self.also.iter().any(|net| net.contains(&address))
+    }
+
     /// Whether a request may go to the address.
     pub fn permits(&self, address: IpAddr) -> bool {
-        let named = self.also.iter().any(|net| net.contains(&address));
+        let named = self.lists(address);
         match address {
             IpAddr::V4(address) => named || is_public_v4(address),
             IpAddr::V6(address) => match carried(address) {

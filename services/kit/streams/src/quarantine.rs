@@ -21,7 +21,7 @@ impl Streams {
         self.append(Outgoing {
             subject: subject::parked(parked.scope),
             payload: codec::encode_parked(parked).into(),
-            message_id: Some(format!("parked-{}-{}", parked.lane.token(), parked.event)),
+            message_id: Some(parked_id(parked)),
             ..Outgoing::default()
         })
         .await
@@ -98,6 +98,13 @@ impl Streams {
         }
         Ok((releases, last))
     }
+}
+
+/// By its place, for the events of a record that cannot be read have no ids.
+fn parked_id(parked: &Parked) -> String {
+    let Parked { scope, lane, position, .. } = parked;
+    let (org, log, lane) = (scope.org(), scope.token(), lane.token());
+    format!("parked-{org}-{log}-{lane}-{}.{}", position.epoch, position.number)
 }
 
 fn corrupt(error: impl std::fmt::Display) -> ReadError {

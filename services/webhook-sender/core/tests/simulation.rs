@@ -62,6 +62,7 @@ fn live(in_flight: usize) {
 #[test]
 fn a_replay_delivers_exactly_its_window_whatever_happens() {
     for seed in seeds(500) {
-        replay::run(seed);
+        replay::run(seed, 1);
+        replay::run(seed, 3);
     }
 }

@@ -72,7 +72,11 @@ impl Transport {
         });
         let begun = Instant::now();
         let unreached = |reason: String| ended(TestPhase::Connect, reason);
-        let stream = resolved.dial(deadline).await.map_err(|error| unreached(error.to_string()))?;
+        let stream = self
+            .guard
+            .dial(&resolved, deadline)
+            .await
+            .map_err(|error| unreached(error.to_string()))?;
         let address = stream.peer_addr().map_err(|error| unreached(error.to_string()))?;
         seen.connection = Some(Connection { address, duration: begun.elapsed() });
         Ok(stream)

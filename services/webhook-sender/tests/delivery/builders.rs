@@ -22,7 +22,7 @@ pub(crate) fn destination(receiver: &Receiver, sealing: &SealingKeys) -> Destina
     Destination {
         id,
         name: "siem".to_owned(),
-        endpoint: format!("http://{}/", receiver.address),
+        endpoint: receiver.url(),
         authorization: SealedSecret {
             key_id: sealed.key_id,
             nonce: sealed.nonce.to_vec(),

@@ -23,10 +23,13 @@ struct Told {
     status: u16,
     wait: Duration,
     refused: BTreeSet<String>,
+    tried: Vec<Request>,
     accepted: Vec<Request>,
+    busy: usize,
+    busiest: usize,
 }
 
-/// A request that was answered 2xx.
+/// A request as it came.
 #[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
@@ -50,7 +53,10 @@ impl Receiver {
             status: 200,
             wait: Duration::ZERO,
             refused: BTreeSet::new(),
+            tried: Vec::new(),
             accepted: Vec::new(),
+            busy: 0,
+            busiest: 0,
         };
         let receiver =
             Self { address: listener.local_addr().unwrap(), told: Arc::new(Mutex::new(told)) };
@@ -76,6 +82,21 @@ impl Receiver {
         self.told.lock().unwrap().accepted.clear();
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// Most requests that it had in hand at the same time.
+    pub(crate) fn busiest(&self) -> usize {
+        self.told.lock().unwrap().busiest
+    }
+
+    /// Every request, whatever it was answered.
+    pub(crate) fn tried(&self) -> Vec<Request> {
+        self.told.lock().unwrap().tried.clone()
+    }
+
+    /// Those that were answered 2xx.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.told.lock().unwrap().accepted.clone()
     }
@@ -87,12 +108,19 @@ impl Receiver {
 }
 
 async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let wait = receiver.told.lock().unwrap().wait;
+    let wait = {
+        let mut told = receiver.told.lock().unwrap();
+        told.busy += 1;
+        told.busiest = told.busiest.max(told.busy);
+        told.wait
+    };
     tokio::time::sleep(wait).await;
+    receiver.told.lock().unwrap().busy -= 1;
     let mut text = String::new();
     GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
     let request = Request { headers, body: text };
     let mut told = receiver.told.lock().unwrap();
+    told.tried.push(request.clone());
     if told.status == 200 && request.ids().iter().any(|id| told.refused.contains(id)) {
         return StatusCode::BAD_REQUEST;
     }
@@ -102,7 +130,7 @@ async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes)
     StatusCode::from_u16(told.status).unwrap()
 }
 
-fn id_of(line: &str) -> String {
+pub(crate) fn id_of(line: &str) -> String {
     let event: serde_json::Value = serde_json::from_str(line).unwrap();
     event["event_id"].as_str().unwrap().to_owned()
 }

@@ -1,14 +1,13 @@
 //! A broker, a log, a webhook, and senders that can be stopped and killed.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use auditrelay_broker::{Broker, BrokerOptions, find_or_provide};
 use auditrelay_model::config::{ConfigChange, ConfigEvent};
 use auditrelay_model::delivery::{Lane, LaneState};
 use auditrelay_model::destination::Destination;
-use auditrelay_model::id::{CommandId, JobId, OrgId, RecordId};
-use auditrelay_model::record::Record;
+use auditrelay_model::id::{CommandId, JobId, OrgId};
+use auditrelay_model::quarantine::Parked;
 use auditrelay_model::replay::{Plan, ReplayEvent, ReplayFact, Terms};
 use auditrelay_model::stream::StreamSpec;
 use auditrelay_model::test_delivery::{TestDelivery, TestReport};
@@ -19,19 +18,21 @@ use auditrelay_runtime::ids::uuid_v7;
 use auditrelay_runtime::settings::Settings;
 use auditrelay_signing::{KeySet, SealingKeys, SystemRandom, Verifier, line};
 use auditrelay_streams::{
-    ConfigFold, NatsSettings, Projection, ReplayFold, StreamName, Streams, TestReply, connect,
+    Backwards, ConfigFold, NatsSettings, Projection, ReplayFold, StreamName, Streams, TestReply,
+    connect,
 };
 use auditrelay_webhook_sender::Config;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::builders::{destination, event, spec};
+use crate::builders::{destination, spec};
+use crate::log::Log;
 use crate::receiver::{Receiver, Request};
 
 pub(crate) const BATCH_EVENTS: usize = 10;
 pub(crate) const AUTHORIZATION: &str = "Splunk a-secret";
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct World {
     pub(crate) receiver: Receiver,
@@ -42,7 +43,7 @@ pub(crate) struct World {
     destination: Destination,
     signing: KeySet,
     sealing: SealingKeys,
-    appended: Mutex<Vec<String>>,
+    log: Log,
     broker: tokio::sync::Mutex<Option<Broker>>,
     _store: tempfile::TempDir,
 }
@@ -61,16 +62,17 @@ impl World {
         let random = SystemRandom::new();
         let sealing = SealingKeys::generate("s1", &random).unwrap();
         let receiver = Receiver::start().await;
+        let scope = Scope::Organization(OrgId::from_uuid(uuid_v7()));
         let world = Self {
             destination: destination(&receiver, &sealing),
             receiver,
-            scope: Scope::Organization(OrgId::from_uuid(uuid_v7())),
+            scope,
             configured: Projection::start(&streams, &stop, &tasks),
             jobs: Projection::start(&streams, &stop, &tasks),
+            log: Log::new(scope, streams.clone()),
             streams,
             signing: KeySet::generate("k1", "2026-01-01T00:00:00Z", &random).unwrap(),
             sealing,
-            appended: Mutex::default(),
             broker: tokio::sync::Mutex::new(Some(broker)),
             _store: store,
         };
@@ -79,13 +81,14 @@ impl World {
     }
 
     pub(crate) async fn webhook(&self, enabled: bool) {
+        self.webhook_of(self.scope, &self.destination, enabled).await;
+    }
+
+    /// The webhook of any scope.
+    pub(crate) async fn webhook_of(&self, scope: Scope, to: &Destination, enabled: bool) {
         let changes = vec![
-            ConfigChange::DestinationUpdated(self.destination.clone()),
-            ConfigChange::WebhookChanged {
-                scope: self.scope,
-                destination: Some(self.destination.id),
-                enabled,
-            },
+            ConfigChange::DestinationUpdated(to.clone()),
+            ConfigChange::WebhookChanged { scope, destination: Some(to.id), enabled },
         ];
         let event = ConfigEvent {
             at: SystemClock.now(),
@@ -96,7 +99,18 @@ impl World {
             summary: String::new(),
         };
         let decide = |_: &_| Ok::<_, ()>(vec![event.clone()]);
-        self.configured.execute(&self.scope.org(), decide).await.unwrap();
+        self.configured.execute(&scope.org(), decide).await.unwrap();
+    }
+
+    /// Another organization's destination.
+    pub(crate) fn another_destination(&self, endpoint: &str) -> Destination {
+        let endpoint = endpoint.to_owned();
+        Destination { endpoint, ..destination(&self.receiver, &self.sealing) }
+    }
+
+    /// Another organization's log.
+    pub(crate) fn another_log(&self, scope: Scope) -> Log {
+        Log::new(scope, self.streams.clone())
     }
 
     /// Changes the destination's address; returns the one before.
@@ -133,9 +147,14 @@ impl World {
 
     /// A running sender with a connection of its own.
     pub(crate) async fn sender(&self, instance: &str) -> Sender {
+        self.sender_with(instance, &[]).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn sender_with(&self, instance: &str, more: &[(&str, &str)]) -> Sender {
         let streams = connection(self.broker.lock().await.as_ref().unwrap()).await;
         let context = Context::new(instance.to_owned());
-        let config = self.config();
+        let config = self.config(more);
         auditrelay_webhook_sender::start(config, streams, context.clone()).await.unwrap();
         Sender { context }
     }
@@ -149,7 +168,7 @@ impl World {
         *broker = Some(Broker::start(&binary, again).await.unwrap());
     }
 
-    fn config(&self) -> Config {
+    fn config(&self, more: &[(&str, &str)]) -> Config {
         let batch = BATCH_EVENTS.to_string();
         let (signing, sealing) = (self.signing.to_json(), self.sealing.to_json());
         let env = [
@@ -163,8 +182,9 @@ impl World {
             ("SIGNING_KEYS", &signing),
             ("SEALING_KEYS", &sealing),
         ];
-        let env = env.map(|(key, value)| (format!("AUDITRELAY_{key}"), value.to_owned()));
-        let mut settings = Settings::load(None, env.into_iter()).unwrap();
+        let env = env.iter().chain(more);
+        let env = env.map(|(key, value)| (format!("AUDITRELAY_{key}"), (*value).to_owned()));
+        let mut settings = Settings::load(None, env).unwrap();
         let config = Config::parse(&mut settings);
         settings.finish().unwrap();
         config
@@ -172,33 +192,12 @@ impl World {
 
     /// Stores a record of so many events; returns their ids.
     pub(crate) async fn append(&self, events: usize) -> Vec<String> {
-        let last = loop {
-            // While the broker is away.
-            match self.streams.last_record(self.scope).await {
-                Ok(last) => break last,
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        };
-        let now = SystemClock.now();
-        let record = Record {
-            id: RecordId::from_uuid(uuid_v7()),
-            scope: self.scope,
-            epoch: 1,
-            first_number: last.as_ref().map_or(1, |last| last.record.last_number() + 1),
-            previous_digest: last.as_ref().map(|last| last.digest),
-            accepted_at: now,
-            idempotency_key: None,
-            events: (0..events).map(|_| event(now)).collect(),
-        };
-        let expected = last.map_or(0, |last| last.sequence);
-        self.streams.append_record(&record, expected).await.unwrap();
-        let ids: Vec<String> = record.events.iter().map(|event| event.id.to_string()).collect();
-        self.appended.lock().unwrap().extend(ids.clone());
-        ids
+        self.log.append(events).await
     }
 
+    /// What is in the log, in order.
     pub(crate) fn appended(&self) -> Vec<String> {
-        self.appended.lock().unwrap().clone()
+        self.log.appended()
     }
 
     /// A job over everything, as the scheduler makes it.
@@ -241,18 +240,47 @@ impl World {
         }
     }
 
+    /// Stores a record of so many events that cannot be read.
+    pub(crate) async fn append_torn(&self, events: usize) {
+        let numbers = self.log.torn(events);
+        let (group, org, scope) = (self.scope.group(), self.scope.org(), self.scope.token());
+        let subject = format!("audit.events.{}.{}.{org}.{scope}", group / 8, group % 8);
+        let head = format!(
+            "NATS/1.0\r\nAuditrelay-Numbers: {numbers}\r\nAuditrelay-Ts-Min: 0\r\n\
+             Auditrelay-Ts-Max: 0\r\n\r\n"
+        );
+        let (of_head, of_all) = (head.len(), head.len() + 3);
+        self.say(&format!("HPUB {subject} {of_head} {of_all}\r\n{head}???\r\n")).await;
+    }
+
     async fn publish(&self, subject: &str) {
+        self.say(&format!("PUB {subject} 3\r\n\u{7f}\u{7f}\u{7f}\r\n")).await;
+    }
+
+    /// Says something to the broker in its own words, and waits until it has heard it.
+    async fn say(&self, words: &str) {
         let address = self.broker.lock().await.as_ref().unwrap().url();
         let address = address.trim_start_matches("nats://").to_owned();
         let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
-        let text = format!(
-            "CONNECT {{\"verbose\":false}}\r\nPUB {subject} 3\r\n\u{7f}\u{7f}\u{7f}\r\nPING\r\n"
-        );
+        let options = "CONNECT {\"verbose\":false,\"headers\":true}";
+        let text = format!("{options}\r\n{words}PING\r\n");
         socket.write_all(text.as_bytes()).await.unwrap();
         let mut answer = [0; 4096];
         while !String::from_utf8_lossy(&answer).contains("PONG") {
             assert_ne!(socket.read(&mut answer).await.unwrap(), 0);
         }
+    }
+
+    /// What stands in quarantine.
+    pub(crate) async fn parked(&self) -> Vec<Parked> {
+        let last = self.streams.last_parked(self.scope).await.unwrap();
+        let (mut way, mut found) = (Backwards::new(1, last), Vec::new());
+        while !way.is_done() {
+            found.extend(self.streams.parked_back(self.scope, &mut way).await.unwrap());
+        }
+        let mut found: Vec<Parked> = found.into_iter().map(|(_, parked)| parked).collect();
+        found.sort_by_key(|parked| parked.position.number);
+        found
     }
 
     /// Every fact of delivery expires now.
@@ -340,6 +368,13 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
+    /// A gauge that it shows; 0 for one that it does not.
+    pub(crate) fn shows(&self, metric: &str) -> u64 {
+        let text = self.context.metrics.encode();
+        let value = text.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+
     /// Drains it.
     pub(crate) async fn stop(self) {
         let stopped = self.context.drain.stop(Duration::from_secs(20)).await;

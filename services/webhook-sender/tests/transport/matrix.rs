@@ -204,3 +204,42 @@ async fn what_a_receiver_says_to_browsers_is_not_listened_to() {
     assert_eq!(requests.len(), 2);
     assert!(requests.iter().all(|one| !one.to_lowercase().contains("cookie")), "{requests:?}");
 }
+
+#[tokio::test]
+async fn after_some_interim_heads_an_answer_counts_and_after_many_it_does_not() {
+    let interim = "HTTP/1.1 102 Processing\r\n\r\n";
+    for (count, counts) in [(16, true), (17, false), (1_000, false)] {
+        let receiver = Receiver::answering(&(interim.repeat(count) + EMPTY)).await;
+        let message = "more than 16 interim heads".to_owned();
+        let none = Outcome::Failed { kind: FailureKind::Protocol, message };
+        let expected = if counts { answered(200, "") } else { none };
+        assert_eq!(transport(None).post(outgoing(&receiver.url())).await, expected, "{count}");
+    }
+}
+
+/// Whether such a head is taken or not: it is judged, and what follows is not confused by it.
+#[tokio::test]
+async fn heads_that_are_nearly_right_are_answers_or_none() {
+    let heads = [
+        "HTTP/1.1 200 OK\ncontent-length: 0\n\n",
+        "HTTP/1.1 200 OK\r\na name: b\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\na: b\r\n c\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n: b\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        "HTTP/1.1 1000 OK\r\n\r\n",
+        "HTTP/1.1 020 OK\r\n\r\n",
+        "HTTP/1.1 200 \u{e4}\u{1b}[2J\r\ncontent-length: 0\r\n\r\n",
+        "\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+    ];
+    for head in heads {
+        let outcome = transport(None).post(outgoing(&Receiver::answering(head).await.url())).await;
+        let judged = matches!(
+            outcome,
+            Outcome::Answered { status: 200, .. }
+                | Outcome::Failed { kind: FailureKind::Protocol, .. }
+        );
+        assert!(judged, "{head:?}: {outcome:?}");
+    }
+}

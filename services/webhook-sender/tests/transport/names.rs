@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use auditrelay_model::test_delivery::TestPhase;
 use auditrelay_webhook_sender::resolver::{Lookup, Resolve};
@@ -33,6 +34,25 @@ impl Resolve for Script {
         let found = if last { answers[0].clone() } else { answers.pop_front().unwrap() };
         Box::pin(async move { found.ok_or_else(|| io::Error::other("name not known")) })
     }
+}
+
+/// Never answers.
+#[derive(Debug)]
+struct Silence;
+
+impl Resolve for Silence {
+    fn resolve<'a>(&'a self, _: &'a str, _: u16) -> Lookup<'a> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_never_answered_for_is_given_up_in_time() {
+    let config = TransportConfig { connect_wait: Duration::from_millis(200), ..config(None) };
+    let transport = Transport::with_resolver(config, Arc::new(Silence)).unwrap();
+    let message = "dns: no answer in time".to_owned();
+    let expected = Outcome::Failed { kind: FailureKind::Dns, message };
+    assert_eq!(transport.post(outgoing("http://siem.test/")).await, expected);
 }
 
 fn transport(script: Arc<Script>, allowed: &str) -> Transport {

@@ -149,7 +149,7 @@ impl Siem {
     }
 }
 
-fn server_config(
+pub(crate) fn server_config(
     identity: &Identity,
     clients: Option<&Authority>,
     protocols: &[&[u8]],

@@ -3,6 +3,7 @@
 //! They lie in the order of the log. Facts say that events are done only in that order, so a
 //! crash repeats at most what is in here.
 
+use auditrelay_model::Timestamp;
 use auditrelay_model::delivery::{Attempt, Quarantined};
 use auditrelay_model::id::BatchId;
 use uuid::Uuid;
@@ -17,6 +18,8 @@ pub(super) struct Flight {
     pub(super) batch: Batch,
     /// Attempts that were made.
     pub(super) attempt: u32,
+    /// When the first of them was.
+    first_attempt_at: Option<Timestamp>,
     pub(super) phase: Phase,
 }
 
@@ -93,7 +96,9 @@ impl Lane {
             let Some(flight) = self.flights.get_mut(index) else { return };
             flight.attempt += 1;
             flight.phase = Phase::Out(target);
-            let request = Request { batch: flight.batch.clone(), attempt: flight.attempt };
+            let (attempt, now) = (flight.attempt, moment.now);
+            let first_attempt_at = *flight.first_attempt_at.get_or_insert(now);
+            let request = Request { batch: flight.batch.clone(), attempt, first_attempt_at };
             self.effects.push(Effect::Send(request));
         }
         if self.work == Work::Sending && !self.flights.iter().any(Flight::is_ready) {
@@ -144,7 +149,8 @@ impl Lane {
         let after = self.flights.back().map(|flight| flight.batch.last);
         let between = Between { after, until: None };
         if let Some(batch) = self.new_batch(between, caps, moment) {
-            let request = Request { batch: batch.clone(), attempt: 1 };
+            let (attempt, first_attempt_at) = (1, moment.now);
+            let request = Request { batch: batch.clone(), attempt, first_attempt_at };
             self.insert(self.flights.len(), batch);
             self.effects.push(Effect::Prepare(request));
         }
@@ -177,6 +183,7 @@ impl Lane {
     }
 
     pub(super) fn insert(&mut self, index: usize, batch: Batch) {
-        self.flights.insert(index, Flight { batch, attempt: 0, phase: Phase::Ready });
+        let (attempt, first_attempt_at, phase) = (0, None, Phase::Ready);
+        self.flights.insert(index, Flight { batch, attempt, first_attempt_at, phase });
     }
 }

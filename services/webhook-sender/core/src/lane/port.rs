@@ -185,6 +185,8 @@ pub struct Request {
     pub batch: Batch,
     /// 1 for the first.
     pub attempt: u32,
+    /// When that one was made.
+    pub first_attempt_at: Timestamp,
 }
 
 /// Where the lane takes records from now.

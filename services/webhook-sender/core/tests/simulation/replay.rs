@@ -23,10 +23,14 @@ struct Job {
     acked: BTreeSet<u64>,
     lane: Lane,
     reader: usize,
-    in_flight: Option<Request>,
+    in_flight: Vec<Request>,
+    /// So many requests may be out at the same time.
+    at_once: usize,
     timer: bool,
     ended: bool,
     crashes: usize,
+    /// What was delivered behind a batch that failed is delivered again.
+    parked: usize,
     received: Vec<u64>,
     ids: u128,
 }
@@ -34,23 +38,25 @@ struct Job {
 const WINDOW: (i64, i64) = (30, 70);
 
 /// Runs a job to its end and checks what the receiver got.
-pub(crate) fn run(seed: u64) {
+pub(crate) fn run(seed: u64, at_once: usize) {
     let mut random = Random(seed);
     let log = log(&mut random);
     let until = log[log.len() - 2].sequence;
     let mut job = Job {
         seed,
         random,
-        lane: lane(LaneState::default(), until),
+        lane: lane(LaneState::default(), until, at_once),
         until,
         log,
         stored: LaneState::default(),
         acked: BTreeSet::new(),
         reader: 0,
-        in_flight: None,
+        in_flight: Vec::new(),
+        at_once,
         timer: false,
         ended: false,
         crashes: 0,
+        parked: 0,
         received: Vec::new(),
         ids: 0,
     };
@@ -83,11 +89,11 @@ fn log(random: &mut Random) -> Vec<Arrival> {
     log
 }
 
-fn lane(state: LaneState, until: u64) -> Lane {
+fn lane(state: LaneState, until: u64, at_once: usize) -> Lane {
     let window = Window::stored(Timestamp::from_nanos(WINDOW.0), Timestamp::from_nanos(WINDOW.1));
     let selection = Arc::new(window.into());
     let course = Course::Replay { selection, until, patience: Duration::from_hours(1) };
-    Lane::new(course, state, Switch::On(target(0, 1)), POLICY)
+    Lane::new(course, state, Switch::On(target(0, at_once)), POLICY)
 }
 
 impl Job {
@@ -119,7 +125,10 @@ impl Job {
     }
 
     fn request_ends(&mut self) {
-        let Some(request) = self.in_flight.take() else { return };
+        if self.in_flight.is_empty() {
+            return;
+        }
+        let request = self.in_flight.remove(self.random.below(self.in_flight.len()));
         let status = if self.random.percent(20) { 503 } else { self.receive(&request) };
         self.tell(Input::Tried(request.batch.id, tried(answered(status))));
     }
@@ -134,10 +143,10 @@ impl Job {
 
     fn crash(&mut self) {
         self.crashes += 1;
-        if let Some(request) = self.in_flight.take()
-            && self.random.percent(50)
-        {
-            self.receive(&request);
+        for request in std::mem::take(&mut self.in_flight) {
+            if self.random.percent(50) {
+                self.receive(&request);
+            }
         }
         self.start_anew();
     }
@@ -145,7 +154,7 @@ impl Job {
     fn start_anew(&mut self) {
         self.timer = false;
         self.reader = 0;
-        self.lane = lane(self.stored.clone(), self.until);
+        self.lane = lane(self.stored.clone(), self.until, self.at_once);
         self.tell(Input::Started);
     }
 
@@ -161,10 +170,16 @@ impl Job {
                     self.acked.insert(sequence);
                 }
                 Effect::StopReading => self.reader = 0,
-                Effect::Send(request) => self.in_flight = Some(request),
+                Effect::Send(request) => {
+                    self.in_flight.push(request);
+                    assert!(self.in_flight.len() <= self.at_once, "seed {}", self.seed);
+                }
                 Effect::Wake(_) => self.timer = true,
                 Effect::End => self.ended = true,
-                Effect::Park(_) => return self.start_anew(),
+                Effect::Park(_) => {
+                    self.parked += 1;
+                    return self.start_anew();
+                }
                 Effect::Forget(_) | Effect::Prepare(_) => {}
                 Effect::LeaveShard | Effect::AskRejoin => panic!("a replay has no shard"),
             }
@@ -186,7 +201,9 @@ impl Job {
         let received: BTreeSet<u64> = self.received.iter().copied().collect();
         assert_eq!(received, wanted, "seed {seed}");
         assert_eq!(self.stored.stopped, None, "seed {seed}");
-        assert!(self.received.len() - received.len() <= self.crashes * BATCH_MAX, "seed {seed}");
+        let ahead = self.parked * (self.at_once - 1);
+        let most = (self.crashes * self.at_once + ahead) * BATCH_MAX;
+        assert!(self.received.len() - received.len() <= most, "seed {seed}");
         let totals = self.stored.totals;
         let all = self.log[self.log.len() - 2].last_number;
         assert_eq!(totals.events_delivered, wanted.len() as u64, "seed {seed}");
