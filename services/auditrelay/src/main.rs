@@ -15,6 +15,7 @@ mod client;
 mod commands;
 mod failure;
 mod files;
+mod memory;
 mod output;
 mod process;
 mod receiver;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    memory::keep_to_itself();
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

@@ -6,6 +6,7 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "a test waits by the clock on the wall")]
 
+mod canary;
 mod clients;
 mod collector;
 mod demo;
@@ -17,6 +18,7 @@ mod rolling;
 mod scraped;
 mod services;
 mod system;
+mod tap;
 mod traces;
 mod usage;
 mod verify;

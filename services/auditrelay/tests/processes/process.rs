@@ -72,6 +72,11 @@ impl Running {
         Self(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
     }
 
+    /// Starts it with its stdout to be read, and its stderr where it was sent.
+    pub(crate) fn answering(mut command: Command) -> Self {
+        Self(command.stdout(Stdio::piped()).spawn().unwrap())
+    }
+
     /// Starts it with both of its streams to be read.
     pub(crate) fn heard(mut command: Command) -> Self {
         Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
@@ -125,6 +130,11 @@ impl Running {
         }
         None
     }
+}
+
+/// Waits for the first thing that a process says beside its answer.
+pub(crate) fn first_line(child: &mut Child) -> String {
+    next_line(child.stderr.as_mut().unwrap())
 }
 
 /// Byte by byte: what follows belongs to the next reader.

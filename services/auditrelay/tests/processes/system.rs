@@ -1,7 +1,7 @@
 //! The all-in-one, started for a test.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -29,11 +29,19 @@ impl Dev {
 
     /// The same with further variables.
     pub(crate) fn start_with(listen: &str, data: &Path, variables: &[(&str, &str)]) -> Self {
+        Self::answering(listen, data, |command| {
+            command.envs(variables.iter().copied()).stderr(Stdio::null());
+        })
+    }
+
+    /// The same with other arguments and streams.
+    pub(crate) fn answering(listen: &str, data: &Path, more: impl FnOnce(&mut Command)) -> Self {
         let data = data.to_str().unwrap();
         let args = ["dev", "--output", "json", "--listen", listen, "--data", data];
         let mut command = process::command(&args);
-        command.env("AUDITRELAY_ADMIN_LISTEN", "127.0.0.1:0").envs(variables.iter().copied());
-        let mut process = Running::piped(command);
+        command.env("AUDITRELAY_ADMIN_LISTEN", "127.0.0.1:0");
+        more(&mut command);
+        let mut process = Running::answering(command);
         let said = serde_json::from_str(&process.line()).unwrap();
         Self { process, said }
     }
