@@ -187,7 +187,7 @@ pub(crate) mod fixture {
             let mut count = 0;
             for event in &events {
                 count += event.changes.len();
-                self.config = std::mem::take(&mut self.config).evolve(event).unwrap();
+                self.config.evolve(event).unwrap();
             }
             Ok(count)
         }

@@ -111,14 +111,21 @@ impl OrgConfig {
         Some((webhook, self.destinations.get(&webhook.destination?)?))
     }
 
-    /// Applies the facts of one command.
-    pub fn evolve(mut self, event: &ConfigEvent) -> Result<Self, Corrupt> {
-        for change in &event.changes {
-            self.apply(change, event.at)?;
+    /// Applies the facts of one command; what cannot follow leaves everything as it was. In place:
+    /// an organization may have thousands of portals, and a fact changes one.
+    pub fn evolve(&mut self, event: &ConfigEvent) -> Result<(), Corrupt> {
+        if let [change] = event.changes.as_slice() {
+            return self.apply(change, event.at);
         }
-        Ok(self)
+        let mut next = self.clone();
+        for change in &event.changes {
+            next.apply(change, event.at)?;
+        }
+        *self = next;
+        Ok(())
     }
 
+    /// Applies a change, or leaves everything as it was.
     fn apply(&mut self, change: &ConfigChange, at: Timestamp) -> Result<(), Corrupt> {
         match change {
             ConfigChange::OrganizationCreated { name } => {
@@ -211,11 +218,12 @@ mod tests {
         let scope = Scope::Organization(OrgId::from_uuid(Uuid::nil()));
         let destination = Some(DestinationId::from_uuid(Uuid::nil()));
         let since = |config: &OrgConfig| config.webhooks[&scope].since.map(Timestamp::nanos);
-        let config = OrgConfig::default().evolve(&changed(1, None, false)).unwrap();
+        let mut config = OrgConfig::default();
+        config.evolve(&changed(1, None, false)).unwrap();
         assert_eq!(since(&config), None);
-        let config = config.evolve(&changed(2, destination, true)).unwrap();
-        let config = config.evolve(&changed(3, destination, false)).unwrap();
-        let config = config.evolve(&changed(4, destination, true)).unwrap();
+        config.evolve(&changed(2, destination, true)).unwrap();
+        config.evolve(&changed(3, destination, false)).unwrap();
+        config.evolve(&changed(4, destination, true)).unwrap();
         assert_eq!(since(&config), Some(2));
     }
 
@@ -227,19 +235,25 @@ mod tests {
             let changes = vec![ConfigChange::SessionEnded { session, until }];
             ConfigEvent { changes, ..changed(at, None, false) }
         };
-        let config = OrgConfig::default().evolve(&ended(1, 0)).unwrap();
-        let config = config.evolve(&ended(2, 9)).unwrap();
+        let mut config = OrgConfig::default();
+        config.evolve(&ended(1, 0)).unwrap();
+        config.evolve(&ended(2, 9)).unwrap();
         assert_eq!(config.ended_sessions.len(), 2);
-        let config = config.evolve(&ended(3, 10)).unwrap();
+        config.evolve(&ended(3, 10)).unwrap();
         let left: Vec<u128> =
             config.ended_sessions.keys().map(|session| session.uuid().as_u128()).collect();
         assert_eq!(left, [2, 3]);
     }
 
     #[test]
-    fn the_end_of_something_unknown_is_corrupt() {
-        let mut event = changed(1, None, false);
-        event.changes = vec![ConfigChange::TokenRevoked(TokenId::from_uuid(Uuid::nil()))];
-        assert!(OrgConfig::default().evolve(&event).is_err());
+    fn the_end_of_something_unknown_is_corrupt_and_changes_nothing() {
+        let revoked = ConfigChange::TokenRevoked(TokenId::from_uuid(Uuid::nil()));
+        let named = ConfigChange::OrganizationCreated { name: "Acme".to_owned() };
+        for changes in [vec![revoked.clone()], vec![named, revoked]] {
+            let mut config = OrgConfig::default();
+            let event = ConfigEvent { changes, ..changed(1, None, false) };
+            assert!(config.evolve(&event).is_err());
+            assert_eq!(config, OrgConfig::default());
+        }
     }
 }

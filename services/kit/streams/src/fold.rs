@@ -39,8 +39,8 @@ pub trait Fold: Send + Sync + 'static {
     fn decode(payload: &[u8]) -> Result<Self::Event, ReadError>;
     /// Writes a fact.
     fn encode(key: &Self::Key, event: &Self::Event) -> Bytes;
-    /// Applies a fact.
-    fn evolve(state: Self::State, event: &Self::Event) -> Result<Self::State, Corrupt>;
+    /// Applies a fact; one that cannot follow leaves the state as it was.
+    fn evolve(state: &mut Self::State, event: &Self::Event) -> Result<(), Corrupt>;
 }
 
 fn unreadable(error: impl std::fmt::Display) -> ReadError {
@@ -74,7 +74,7 @@ impl Fold for ConfigFold {
         codec::config::encode(*key, event).into()
     }
 
-    fn evolve(state: OrgConfig, event: &ConfigEvent) -> Result<OrgConfig, Corrupt> {
+    fn evolve(state: &mut OrgConfig, event: &ConfigEvent) -> Result<(), Corrupt> {
         state.evolve(event)
     }
 }
@@ -106,8 +106,9 @@ impl Fold for ReplayFold {
         codec::replay::encode(event).into()
     }
 
-    fn evolve(state: Jobs, event: &ReplayEvent) -> Result<Jobs, Corrupt> {
-        replay::evolve(state, event)
+    fn evolve(state: &mut Jobs, event: &ReplayEvent) -> Result<(), Corrupt> {
+        *state = replay::evolve(state.clone(), event)?;
+        Ok(())
     }
 }
 
@@ -143,8 +144,9 @@ impl Fold for DeliveryFold {
         codec::delivery::encode(event).into()
     }
 
-    fn evolve(_state: LaneState, event: &DeliveryEvent) -> Result<LaneState, Corrupt> {
-        Ok(event.state.clone())
+    fn evolve(state: &mut LaneState, event: &DeliveryEvent) -> Result<(), Corrupt> {
+        state.clone_from(&event.state);
+        Ok(())
     }
 }
 
@@ -175,7 +177,7 @@ impl Fold for AccessFold {
         codec::access::encode(event).into()
     }
 
-    fn evolve((): (), _event: &AccessEvent) -> Result<(), Corrupt> {
+    fn evolve((): &mut (), _event: &AccessEvent) -> Result<(), Corrupt> {
         Ok(())
     }
 }

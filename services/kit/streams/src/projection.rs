@@ -41,7 +41,7 @@ impl<F: Fold> Clone for Projection<F> {
 }
 
 /// A state and the sequence of the last fact in it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Versioned<S> {
     /// The state.
     pub state: Arc<S>,
@@ -108,14 +108,13 @@ impl<F: Fold> Shared<F> {
             .ok_or_else(|| ReadError::Corrupt(format!("unknown subject {subject}")))?;
         let event = F::decode(payload)?;
         let mut states = self.states.write().unwrap_or_else(PoisonError::into_inner);
-        let current = states.get(&key);
-        if current.is_some_and(|current| current.sequence >= sequence) {
-            return Ok(());
+        let known = states.entry(key).or_default();
+        if known.sequence < sequence {
+            // Copied only while somebody still looks at it as it was.
+            let evolved = F::evolve(Arc::make_mut(&mut known.state), &event);
+            evolved.map_err(|error| ReadError::Corrupt(error.to_string()))?;
+            known.sequence = sequence;
         }
-        let state = current.map(|current| F::State::clone(&current.state)).unwrap_or_default();
-        let state =
-            F::evolve(state, &event).map_err(|error| ReadError::Corrupt(error.to_string()))?;
-        states.insert(key, Versioned { state: Arc::new(state), sequence });
         Ok(())
     }
 }
@@ -148,10 +147,7 @@ impl<F: Fold> Projection<F> {
     /// What is known here now.
     pub fn get(&self, key: &F::Key) -> Versioned<F::State> {
         let states = self.shared.states.read().unwrap_or_else(PoisonError::into_inner);
-        states
-            .get(key)
-            .cloned()
-            .unwrap_or_else(|| Versioned { state: Arc::new(F::State::default()), sequence: 0 })
+        states.get(key).cloned().unwrap_or_default()
     }
 
     /// The state with every fact that was stored before the call.
@@ -200,7 +196,10 @@ impl<F: Fold> Projection<F> {
         for _ in 0..ATTEMPTS {
             let seen = self.read(key).await.map_err(|error| unavailable(&error))?;
             let events = decide(&seen.state).map_err(ExecuteError::Denied)?;
-            match self.append_all(key, &events, seen.sequence).await {
+            let last = seen.sequence;
+            // What nobody holds need not be copied when its next fact is applied.
+            drop(seen);
+            match self.append_all(key, &events, last).await {
                 Ok(sequence) => {
                     self.wait_for_key(key, sequence).await.map_err(|error| unavailable(&error))?;
                     return Ok(Executed { state: self.get(key).state, sequence });
