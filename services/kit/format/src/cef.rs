@@ -4,7 +4,7 @@ use auditrelay_model::Scope;
 use auditrelay_model::event::{AuditEvent, Detail};
 use auditrelay_model::text::is_unsafe;
 
-use crate::text::{Header, boolean, push, push_seconds};
+use crate::text::{Header, boolean, push, push_escaped, push_seconds};
 use crate::{Subject, Vendor, product, severity};
 
 pub(crate) fn write(out: &mut String, subject: &Subject<'_>, vendor: &Vendor) {
@@ -101,26 +101,32 @@ fn optional(out: &mut String, key: &str, value: &str) {
 
 /// Header fields end at a pipe and have no escape for line breaks.
 fn escape_header(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
+    push_escaped(
+        out,
+        text,
+        |byte| matches!(byte, b'\\' | b'|'),
+        |out, c| match c {
             '\\' => out.push_str("\\\\"),
             '|' => out.push_str("\\|"),
             c if is_unsafe(c) => out.push(' '),
             c => out.push(c),
-        }
-    }
+        },
+    );
 }
 
 /// Values end where the next `key=` begins.
 fn escape_value(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
+    push_escaped(
+        out,
+        text,
+        |byte| matches!(byte, b'\\' | b'='),
+        |out, c| match c {
             '\\' => out.push_str("\\\\"),
             '=' => out.push_str("\\="),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             c if is_unsafe(c) => out.push(' '),
             c => out.push(c),
-        }
-    }
+        },
+    );
 }

@@ -6,7 +6,7 @@ use auditrelay_model::Scope;
 use auditrelay_model::event::{AuditEvent, Detail};
 use auditrelay_model::text::is_unsafe;
 
-use crate::text::{Header, boolean, push, push_seconds};
+use crate::text::{Header, boolean, push, push_escaped, push_seconds};
 use crate::{Subject, Vendor, product, severity};
 
 /// Keys that only some kinds have stand in the methods of their kind's fields; every `key` call
@@ -125,8 +125,11 @@ fn field(out: &mut String, key: &str, value: &str, after: &str) {
 
 /// Everything unsafe in a line is escaped, though JSON asks for less.
 fn escape(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
+    push_escaped(
+        out,
+        text,
+        |byte| matches!(byte, b'"' | b'\\'),
+        |out, c| match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
@@ -137,6 +140,6 @@ fn escape(out: &mut String, text: &str) {
                 let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
             c => out.push(c),
-        }
-    }
+        },
+    );
 }

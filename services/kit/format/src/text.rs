@@ -59,6 +59,26 @@ impl Piece<'_> {
     }
 }
 
+/// Appends a text: what is printable ASCII and not special as it is, in stretches; every other
+/// character by `escape`.
+pub(crate) fn push_escaped(
+    out: &mut String,
+    text: &str,
+    is_special: impl Fn(u8) -> bool,
+    escape: impl Fn(&mut String, char),
+) {
+    let mut rest = text;
+    loop {
+        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !is_special(*byte);
+        let (stretch, tail) = rest.split_at(rest.bytes().take_while(plain).count());
+        out.push_str(stretch);
+        let mut tail = tail.chars();
+        let Some(c) = tail.next() else { return };
+        escape(out, c);
+        rest = tail.as_str();
+    }
+}
+
 /// Seconds, in UTC: `2025-06-18T21:02:36Z`.
 pub(crate) fn push_seconds(out: &mut String, at: Timestamp) {
     const SECOND: i64 = 1_000_000_000;

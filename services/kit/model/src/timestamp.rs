@@ -1,5 +1,6 @@
 //! Instants of UTC with nanoseconds.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
@@ -98,7 +99,7 @@ fn refusal(text: &str) -> TimestampError {
 
 /// jiff also reads a date alone, a time without seconds or offset, and a bracketed zone; RFC 3339
 /// has none of them. Returns the text with at most nine fraction digits.
-fn strict_rfc3339(text: &str) -> Option<String> {
+fn strict_rfc3339(text: &str) -> Option<Cow<'_, str>> {
     let bytes = text.as_bytes();
     let shape = b"dddd-dd-ddTdd:dd:dd";
     let (head, tail) = bytes.split_at_checked(shape.len())?;
@@ -121,11 +122,14 @@ fn strict_rfc3339(text: &str) -> Option<String> {
     if !matches || !offset_ok || (offset_at == 1) {
         return None;
     }
-    let kept = if offset_at == 0 { 0 } else { 1 + fraction.min(9) };
+    if fraction <= 9 {
+        return Some(Cow::Borrowed(text));
+    }
+    let kept = 1 + 9;
     let head = std::str::from_utf8(head).ok()?;
     let fraction = std::str::from_utf8(tail.get(..kept)?).ok()?;
     let offset = std::str::from_utf8(offset).ok()?;
-    Some(format!("{head}{fraction}{offset}"))
+    Some(Cow::Owned(format!("{head}{fraction}{offset}")))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Writing events: the bytes, and how many they are, from one description and without a copy of
 //! any text.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt;
+use std::io::Write as _;
+use std::net::IpAddr;
 
 use auditrelay_model::event::{AuditEvent, AuthenticationOutcome, AuthenticationType, Detail};
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
@@ -10,11 +12,13 @@ use super::number_of;
 
 /// `Record.events`.
 const EVENTS: u32 = 8;
+/// A UUID in its usual form.
+const ID_LENGTH: usize = 36;
 
 /// Takes an event's fields in the order of their numbers; what is empty is not written.
 trait Sink {
     fn text(&mut self, tag: u32, text: &str);
-    fn shown(&mut self, tag: u32, value: &dyn Display);
+    fn address(&mut self, tag: u32, address: IpAddr);
     fn number(&mut self, tag: u32, number: u64);
     fn detail(&mut self, tag: u32, detail: &Detail);
 
@@ -43,13 +47,13 @@ fn bare_length(event: &AuditEvent) -> usize {
 }
 
 fn fields(event: &AuditEvent, sink: &mut impl Sink) {
-    sink.shown(1, &event.id);
+    sink.text(1, event.id.uuid().hyphenated().encode_lower(&mut [0; ID_LENGTH]));
     sink.number(2, event.ts.nanos().cast_unsigned());
     sink.text(3, &event.principal_id);
     sink.text(4, &event.principal_name);
     sink.text(5, &event.actor_id);
-    if let Some(ip) = &event.client_ip {
-        sink.shown(6, ip);
+    if let Some(ip) = event.client_ip {
+        sink.address(6, ip);
     }
     sink.text(7, &event.uri);
     sink.text(8, &event.user_agent);
@@ -109,10 +113,8 @@ impl Sink for Length {
         }
     }
 
-    fn shown(&mut self, tag: u32, value: &dyn Display) {
-        let mut counted = Counted(0);
-        let _ = write!(counted, "{value}");
-        self.bytes(tag, counted.0);
+    fn address(&mut self, tag: u32, address: IpAddr) {
+        self.bytes(tag, address_length(address));
     }
 
     fn number(&mut self, tag: u32, number: u64) {
@@ -124,6 +126,12 @@ impl Sink for Length {
     fn detail(&mut self, tag: u32, detail: &Detail) {
         self.bytes(tag, detail_length(detail));
     }
+}
+
+fn address_length(address: IpAddr) -> usize {
+    let mut counted = Counted(0);
+    let _ = fmt::Write::write_fmt(&mut counted, format_args!("{address}"));
+    counted.0
 }
 
 /// A text that is only counted.
@@ -154,8 +162,10 @@ impl Sink for Bytes<'_> {
         }
     }
 
-    fn shown(&mut self, tag: u32, value: &dyn Display) {
-        self.text(tag, &value.to_string());
+    fn address(&mut self, tag: u32, address: IpAddr) {
+        self.head(tag, address_length(address));
+        // Writing into a vector cannot fail.
+        let _ = write!(self.0, "{address}");
     }
 
     fn number(&mut self, tag: u32, number: u64) {
