@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 /// The body as one gzip member. The same body gives the same bytes: no time, no name.
-pub(crate) fn gzip(body: &[u8]) -> Bytes {
+pub fn gzip(body: &[u8]) -> Bytes {
     // Lines repeat their keys: the fastest level already takes four fifths away.
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4 + 64), Compression::fast());
     // Writing into a vector cannot fail.

@@ -60,7 +60,7 @@ impl Fetched {
 
     /// The record itself.
     pub fn decode(&self) -> Result<Record, Undecodable> {
-        genuine(&self.head, &self.payload)
+        genuine(self.head.digest, &self.payload)
     }
 }
 

@@ -131,7 +131,7 @@ impl Reader {
 impl Pulled {
     /// The record itself.
     pub fn decode(&self) -> Result<Record, Undecodable> {
-        genuine(&self.head, &self.payload)
+        genuine(self.head.digest, &self.payload)
     }
 
     /// Bytes of the record as it is stored.

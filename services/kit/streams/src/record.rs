@@ -91,6 +91,11 @@ impl EncodedRecord {
     pub const fn digest(&self) -> Digest {
         self.digest
     }
+
+    /// What a reader makes of its bytes.
+    pub fn decode(&self) -> Result<Record, Undecodable> {
+        genuine(Some(self.digest), &self.payload)
+    }
 }
 
 /// Bytes that an event takes inside a record.
@@ -309,8 +314,8 @@ pub(crate) fn head_of_payload(
 }
 
 /// Reads a record whose bytes must be those that were written.
-pub(crate) fn genuine(head: &RecordHead, payload: &[u8]) -> Result<Record, Undecodable> {
-    if head.digest.is_some_and(|written| written != Digest::from(Sha256::digest(payload))) {
+pub(crate) fn genuine(digest: Option<Digest>, payload: &[u8]) -> Result<Record, Undecodable> {
+    if digest.is_some_and(|written| written != Digest::from(Sha256::digest(payload))) {
         return Err(Undecodable("its bytes are not those that were written".to_owned()));
     }
     codec::event::decode_record(payload).map_err(|error| Undecodable(error.to_string()))
