@@ -188,7 +188,7 @@ impl Driver {
                         return Input::Configured(switch);
                     }
                 }
-                supplied = self.supply.next(&self.sender.memory, wants, tail) => return self.supplied(supplied).await,
+                supplied = self.supply.next(wants, tail) => return self.supplied(supplied).await,
             }
         }
     }

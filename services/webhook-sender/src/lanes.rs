@@ -54,7 +54,7 @@ pub(crate) async fn open(
         Gate::open(ROOM)
     };
     let door = Arc::new(Door::new(gate, Arc::clone(&sender.memory), Arc::clone(&shard.open)));
-    let source = Source::of_scope(sender.streams.clone(), scope);
+    let source = Source::of_scope(sender, scope);
     let supply = Supply::Live { door: Arc::clone(&door), source };
     let (name, course, target) = (Lane::Live, Course::Live, Target::default());
     let start = Start { scope, name, course, state, last_fact, target, receiver, supply };

@@ -199,12 +199,11 @@ impl Replays {
             until: plan.until_sequence,
             patience: sender.config.replay_patience,
         };
-        let streams = sender.streams.clone();
         let source = if told.torn {
             // What the lost fact acknowledged does not come again from the job's own consumer.
-            Source::of_torn_job(streams, scope, job.id)
+            Source::of_torn_job(sender, scope, job.id)
         } else {
-            Source::of_job(streams, scope, job.id)
+            Source::of_job(sender, scope, job.id)
         };
         let start = Start {
             scope,

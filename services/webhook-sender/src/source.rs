@@ -1,11 +1,15 @@
 //! Where a lane that reads on its own gets its records.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use auditrelay_model::Scope;
 use auditrelay_model::id::JobId;
 use auditrelay_streams::{Pulled, ReadError, Reader, Streams};
+
+use crate::memory::{Charge, Memory};
+use crate::sender::Sender;
 
 /// Records taken from the reader at once.
 const TOGETHER: usize = 64;
@@ -20,7 +24,8 @@ pub(crate) struct Source {
     scope: Scope,
     kind: Kind,
     reader: Option<Reader>,
-    pulled: VecDeque<Pulled>,
+    memory: Arc<Memory>,
+    pulled: VecDeque<(Pulled, Charge)>,
     /// Nothing was behind the last record that was pulled, and nobody was told yet.
     at_end: bool,
     /// The oldest sequence that was held when the reader was made.
@@ -35,28 +40,29 @@ enum Kind {
 }
 
 impl Source {
-    pub(crate) fn of_scope(streams: Streams, scope: Scope) -> Self {
+    pub(crate) fn of_scope(sender: &Sender, scope: Scope) -> Self {
         let name = format!("behind-{}-{}", scope.org(), scope.token());
-        Self::new(streams, scope, Kind::Disposable { name })
+        Self::new(sender, scope, Kind::Disposable { name })
     }
 
-    pub(crate) fn of_job(streams: Streams, scope: Scope, job: JobId) -> Self {
-        Self::new(streams, scope, Kind::Replay(job))
+    pub(crate) fn of_job(sender: &Sender, scope: Scope, job: JobId) -> Self {
+        Self::new(sender, scope, Kind::Replay(job))
     }
 
     /// The records of a job whose consumer is ahead of its lane.
-    pub(crate) fn of_torn_job(streams: Streams, scope: Scope, job: JobId) -> Self {
-        Self::new(streams, scope, Kind::Disposable { name: format!("again-{job}") })
+    pub(crate) fn of_torn_job(sender: &Sender, scope: Scope, job: JobId) -> Self {
+        Self::new(sender, scope, Kind::Disposable { name: format!("again-{job}") })
     }
 
-    fn new(streams: Streams, scope: Scope, kind: Kind) -> Self {
+    fn new(sender: &Sender, scope: Scope, kind: Kind) -> Self {
+        let (streams, memory) = (sender.streams.clone(), Arc::clone(&sender.memory));
         let pulled = VecDeque::new();
-        Self { streams, scope, kind, reader: None, pulled, at_end: false, oldest: 0 }
+        Self { streams, scope, kind, reader: None, memory, pulled, at_end: false, oldest: 0 }
     }
 
     /// The next record, read from `sequence` on when the reader is new; none when everything there
     /// is has been read. Nothing is lost when this is dropped while it waits.
-    pub(crate) async fn next(&mut self, sequence: u64) -> Option<Pulled> {
+    pub(crate) async fn next(&mut self, sequence: u64) -> Option<(Pulled, Charge)> {
         loop {
             if let Some(next) = self.pulled.pop_front() {
                 return Some(next);
@@ -85,10 +91,16 @@ impl Source {
             self.oldest = self.streams.events_state().await?.first_sequence;
             self.reader.insert(reader)
         };
-        let pulled = reader.next(TOGETHER, SILENCE).await?;
+        let most = if self.memory.is_crowded() { 1 } else { TOGETHER };
+        let pulled = reader.next(most, SILENCE).await?;
         let nothing_more = reader.pending() == 0;
         self.at_end = nothing_more && !pulled.is_empty();
-        self.pulled.extend(pulled);
+        let memory = &self.memory;
+        let charged = pulled.into_iter().map(|pulled| {
+            let charge = memory.charge(pulled.len());
+            (pulled, charge)
+        });
+        self.pulled.extend(charged);
         Ok(nothing_more && self.pulled.is_empty())
     }
 

@@ -21,6 +21,8 @@ use crate::topology::StreamName;
 
 /// Records on their way at any time; a record is at most 256 KiB.
 const PREFETCH: usize = 64;
+/// The same for one of many readers, which read a scope each.
+const PREFETCH_BYTES: usize = 1 << 20;
 /// How long one pull stays open at the broker. A sender that vanishes without closing its
 /// connection leaves its pulls behind, and they would take records away from whoever takes over:
 /// they end before its lease does.
@@ -42,6 +44,16 @@ pub struct Reader {
     pending: u64,
     connections: watch::Receiver<u64>,
     _consumer: Consumer<pull::Config>,
+}
+
+/// What a reader is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// One of a few: it may fetch ahead whatever it takes.
+    Shard,
+    Job,
+    /// Acknowledges nothing.
+    Disposable,
 }
 
 /// One record as it was read.
@@ -196,7 +208,7 @@ impl Streams {
         drop(stream.delete_consumer(name).await);
         let consumer = stream.create_consumer(config).await.map_err(ReadError::unavailable)?;
         let pending = consumer.cached_info().num_pending;
-        self.reader(consumer, false, pending).await
+        self.reader(consumer, Kind::Disposable, pending).await
     }
 
     /// Makes the consumer of a replay job: the scope's records from a sequence on. To make it
@@ -227,7 +239,7 @@ impl Streams {
             Err(error) => return Err(ReadError::Unavailable(error.to_string())),
         };
         let reset = stream.reset_consumer(&name, None).await.map_err(ReadError::unavailable)?;
-        self.reader(consumer, true, reset.info.num_pending).await.map(Some)
+        self.reader(consumer, Kind::Job, reset.info.num_pending).await.map(Some)
     }
 
     /// Removes the consumer of a replay job, if there is one.
@@ -277,13 +289,13 @@ impl Streams {
             )));
         }
         let reset = stream.reset_consumer(name, None).await.map_err(ReadError::unavailable)?;
-        self.reader(consumer, true, reset.info.num_pending).await
+        self.reader(consumer, Kind::Shard, reset.info.num_pending).await
     }
 
     async fn reader(
         &self,
         consumer: Consumer<pull::Config>,
-        acks: bool,
+        kind: Kind,
         pending: u64,
     ) -> Result<Reader, ReadError> {
         let mut connections = self.connections.subscribe();
@@ -292,10 +304,13 @@ impl Streams {
             .stream()
             .max_messages_per_batch(PREFETCH)
             .expires(PULL_EXPIRES)
-            .heartbeat(HEARTBEAT)
-            .messages()
-            .await
-            .map_err(ReadError::unavailable)?;
+            .heartbeat(HEARTBEAT);
+        let messages = match kind {
+            Kind::Shard => messages,
+            Kind::Job | Kind::Disposable => messages.max_bytes_per_batch(PREFETCH_BYTES),
+        };
+        let messages = messages.messages().await.map_err(ReadError::unavailable)?;
+        let acks = kind != Kind::Disposable;
         Ok(Reader { messages, acks, pending, connections, _consumer: consumer })
     }
 }

@@ -8,7 +8,6 @@ use auditrelay_streams::Acker;
 use auditrelay_webhook_sender_core::lane::Wants;
 
 use crate::door::{Cargo, Door, Found};
-use crate::memory::Memory;
 use crate::source::Source;
 
 /// Where a lane's records come from.
@@ -30,21 +29,16 @@ pub(super) enum Supplied {
 
 impl Supply {
     /// Nothing is lost when this is dropped while it waits.
-    pub(super) async fn next(
-        &mut self,
-        memory: &Arc<Memory>,
-        wants: Wants,
-        tail: Option<Position>,
-    ) -> Supplied {
+    pub(super) async fn next(&mut self, wants: Wants, tail: Option<Position>) -> Supplied {
         match self {
-            Self::Replay { source, .. } => read(source, memory, wants, tail).await,
+            Self::Replay { source, .. } => read(source, wants, tail).await,
             Self::Live { door, source } => tokio::select! {
                 biased;
                 found = door.next(wants == Wants::FromShard, tail.is_some()) => match found {
                     Found::Record(record) => Supplied::Record(record),
                     Found::Shut => Supplied::Overflowed,
                 },
-                supplied = read(source, memory, wants, tail) => supplied,
+                supplied = read(source, wants, tail) => supplied,
             },
         }
     }
@@ -83,20 +77,15 @@ impl Supply {
     }
 }
 
-async fn read(
-    source: &mut Source,
-    memory: &Arc<Memory>,
-    wants: Wants,
-    tail: Option<Position>,
-) -> Supplied {
+async fn read(source: &mut Source, wants: Wants, tail: Option<Position>) -> Supplied {
     if wants != Wants::FromReader {
         return std::future::pending().await;
     }
     let from = tail.map_or(1, |tail| tail.sequence);
     match source.next(from).await {
         None => Supplied::Exhausted,
-        Some(pulled) => {
-            let (acker, charge) = (pulled.acker(), memory.charge(pulled.len()));
+        Some((pulled, charge)) => {
+            let acker = pulled.acker();
             Supplied::Record(Box::new(Cargo { pulled, acker, charge, ticket: None }))
         }
     }
