@@ -51,9 +51,9 @@ impl Brokers {
     }
 }
 
-fn command(binary: &Path, config: &Path) -> impl Fn() -> Child + Send + Sync + use<> {
+fn command(binary: &Path, config: &Path) -> impl Fn(&str) -> Child + Send + Sync + use<> {
     let (binary, config) = (binary.to_owned(), config.to_owned());
-    move || {
+    move |_| {
         let mut command = Command::new(&binary);
         command.arg("--config").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
         command.kill_on_drop(true).spawn().expect("nats-server starts")

@@ -42,16 +42,22 @@ pub(crate) const BATCH: usize = 20;
 /// A process that can be started again as it was.
 pub(crate) struct Process {
     pub(crate) name: String,
-    spawn: Box<dyn Fn() -> Child + Send + Sync>,
+    spawn: Box<dyn Fn(&str) -> Child + Send + Sync>,
     child: Option<Child>,
+    /// Where it is to end, from its next start on.
+    pub(crate) failpoint: String,
     /// Its wires to the brokers.
     pub(crate) links: Vec<Link>,
 }
 
 impl Process {
-    pub(crate) fn start(name: String, spawn: impl Fn() -> Child + Send + Sync + 'static) -> Self {
-        let child = Some(spawn());
-        Self { name, spawn: Box::new(spawn), child, links: Vec::new() }
+    pub(crate) fn start(
+        name: String,
+        spawn: impl Fn(&str) -> Child + Send + Sync + 'static,
+    ) -> Self {
+        let child = Some(spawn(""));
+        let (spawn, failpoint) = (Box::new(spawn), String::new());
+        Self { name, spawn, child, failpoint, links: Vec::new() }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -72,7 +78,7 @@ impl Process {
     /// Starts it if it does not run.
     pub(crate) fn revive(&mut self) {
         if self.child.is_none() {
-            self.child = Some((self.spawn)());
+            self.child = Some((self.spawn)(&self.failpoint));
         }
     }
 
@@ -113,7 +119,7 @@ impl Fleet {
                     ports.entry(service).or_default().push(port);
                 }
                 let log = logs.path().join(format!("{service}-{index}.log"));
-                let spawn = move || spawn(service, &env, &log);
+                let spawn = move |at: &str| spawn(service, &env, &log, at);
                 let mut process = Process::start(format!("{service} {index}"), spawn);
                 process.links = links;
                 services.push(process);
@@ -180,10 +186,21 @@ fn settings(replicas: usize) -> (BTreeMap<&'static str, String>, Jwks) {
     (settings.into_iter().collect(), signing.jwks())
 }
 
-fn spawn(service: &str, env: &BTreeMap<&str, String>, log: &std::path::Path) -> Child {
+fn spawn(
+    service: &str,
+    env: &BTreeMap<&str, String>,
+    log: &std::path::Path,
+    failpoint: &str,
+) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
     let mut command = Command::new(binary());
-    command.arg(service).env_clear().envs(env).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .arg(service)
+        .env_clear()
+        .envs(env)
+        .env("FAILPOINT", failpoint)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     command.stderr(log).kill_on_drop(true).spawn().expect("the binary starts")
 }
 

@@ -10,6 +10,7 @@
 //! ```text
 //! cargo test -p auditrelay-tests --test chaos -- --ignored --nocapture
 //! CHAOS_SEED=7 CHAOS_SECONDS=300 CHAOS_BROKERS=3   chooses one run
+//! cargo build --features failpoints                before, for the steps
 //! ```
 #![expect(
     clippy::unwrap_used,
@@ -31,14 +32,16 @@ mod random;
 mod run;
 mod scene;
 mod senders;
+mod steps;
 
 use std::time::Duration;
 
-use run::Run;
+use run::{Run, Story};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_short_run_loses_nothing() {
-    run::play(Run { seed: 1, brokers: 1, length: Duration::from_secs(12) }).await;
+    let length = Duration::from_secs(12);
+    run::play(Run { seed: 1, brokers: 1, length, story: Story::Random }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,6 +69,13 @@ async fn long_runs_lose_nothing() {
     for seed in seeds {
         let brokers = number("CHAOS_BROKERS").unwrap_or(if seed % 2 == 0 { 3 } else { 1 });
         let brokers = usize::try_from(brokers).unwrap();
-        run::play(Run { seed, brokers, length }).await;
+        run::play(Run { seed, brokers, length, story: Story::Random }).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs `cargo build --features failpoints`"]
+async fn every_step_of_an_events_way_may_be_a_process_last() {
+    let length = Duration::ZERO;
+    run::play(Run { seed: 1, brokers: 1, length, story: Story::EveryStep }).await;
 }

@@ -15,6 +15,7 @@ use crate::history::History;
 use crate::people::{Call, Caller};
 use crate::random::Random;
 use crate::scene::{self, DRAIN, Side, Writers};
+use crate::steps::every_step;
 
 /// Writers of each organization.
 const WRITERS: usize = 2;
@@ -25,6 +26,15 @@ pub(crate) struct Run {
     pub(crate) seed: u64,
     pub(crate) brokers: usize,
     pub(crate) length: Duration,
+    pub(crate) story: Story,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Story {
+    /// Anything, at any time.
+    Random,
+    /// A process ends at each step of an event's way, once.
+    EveryStep,
 }
 
 /// Plays it; panics with what is wrong.
@@ -37,7 +47,10 @@ pub(crate) async fn play(run: Run) {
     moods(&sides, run.seed);
     let writers = Writers::begin(&fleet, &sides);
     history.say("everything runs");
-    let faults = torment(&mut fleet, run, &history, &sides, &api).await;
+    let faults = match run.story {
+        Story::Random => torment(&mut fleet, run, &history, &sides, &api).await,
+        Story::EveryStep => every_step(&mut fleet, &history, &sides, &api).await,
+    };
     for side in &sides {
         side.siem.answer_always(Answer::Status(200));
     }
@@ -111,7 +124,7 @@ async fn torment(
     faults
 }
 
-async fn ask(api: &Caller, side: &Side) {
+pub(crate) async fn ask(api: &Caller, side: &Side) {
     let window =
         json!({"start_at": ago(Duration::from_hours(1)).to_string(), "end_at": now().to_string()});
     let path = "/v3/audit-log-replay-job";

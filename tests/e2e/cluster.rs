@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use auditrelay_streams::{NatsSettings, StreamName};
+use auditrelay_streams::{NatsSettings, StreamName, Tls};
 use auditrelay_testkit::builders::{ago, now, some};
 use auditrelay_testkit::siem::Siem;
 use auditrelay_testkit::stack::{Service, Stack};
@@ -49,6 +49,28 @@ async fn streams_grow_from_one_copy_to_three_under_the_events_they_hold() {
     accepted.extend(org.insist(&some(10)).await);
     siem.wait_for_live(&accepted).await;
     at_least_once(&siem.live_ids(), &accepted);
+}
+
+#[tokio::test]
+async fn everything_works_over_tls_and_nobody_without_a_certificate_gets_in() {
+    let mut stack = Stack::builder().clustered().with_tls().start().await;
+    let (org, siem) = (stack.org().await, Siem::start().await);
+    org.deliver_to(&siem, "json").await;
+    let mut accepted = org.send(&some(10)).await;
+    siem.wait_for_live(&accepted).await;
+    stack.nats.kill_one(0).await;
+    accepted.extend(org.insist(&some(10)).await);
+    siem.wait_for_live(&accepted).await;
+    at_least_once(&siem.live_ids(), &accepted);
+    stack.nats.restart().await;
+    let url = stack.nats.url("api");
+    let settings = NatsSettings { url, credentials: None, name: "stranger".to_owned() };
+    let trusting = Tls { identity: None, ..stack.nats.tls() };
+    for tls in [trusting, Tls::default()] {
+        let refused = auditrelay_streams::connect_with(&settings, &tls).await;
+        assert!(refused.is_err(), "{tls:?} is let in");
+    }
+    assert!(auditrelay_streams::connect_with(&settings, &stack.nats.tls()).await.is_ok());
 }
 
 /// How many copies each stream is to have, as the brokers say.

@@ -9,6 +9,7 @@ mod bad_input;
 mod cluster;
 mod corruption;
 mod delivery;
+mod isolation;
 mod ledger;
 mod permissions;
 mod quarantine;

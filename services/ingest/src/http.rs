@@ -16,6 +16,7 @@ use auditrelay_model::{Clock, Scope};
 use auditrelay_runtime::problem::Problem;
 use auditrelay_runtime::{ids, telemetry};
 use auditrelay_signing::Pseudonyms;
+use auditrelay_streams::failpoint::{Step, reach};
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
@@ -117,6 +118,7 @@ impl Ingest {
         let bytes = body.len();
         let Sorted { admitted, rejections, refused, .. } =
             self.admitted(producer, &media, body).await?;
+        reach(Step::Parsed);
         let quotas = self.gate.take(payer, admitted.len(), bytes)?;
         let accepted = self.store(admitted, key, began).await;
         drop(share);
@@ -239,6 +241,7 @@ impl Ingest {
             Ok(stored) => {
                 let duplicates = stored.iter().map(|one| one.duplicates).sum();
                 self.telemetry.accepted(kinds, duplicates, began.elapsed());
+                reach(Step::Answering);
                 Ok(Accepted::new(&in_order(&places, stored), duplicates))
             }
             Err(reason) => {

@@ -8,6 +8,7 @@ use auditrelay_model::delivery::Lane;
 use auditrelay_model::destination::Destination;
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_runtime::telemetry::trace_id;
+use auditrelay_streams::failpoint::{Step, reach};
 use auditrelay_webhook_sender_core::lane::{Request, Tried};
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
 use http::{HeaderMap, HeaderValue};
@@ -114,7 +115,9 @@ async fn post(sender: &Sender, parcel: &Parcel, letter: Letter) -> Tried {
         deadline: sender.config.request_deadline,
     };
     let (started_at, begun) = (sender.now(), Instant::now());
+    reach(Step::Sending);
     let outcome = sender.transport.post(outgoing).await;
+    reach(Step::Sent);
     let duration = begun.elapsed();
     parcel.site.ended(&outcome, duration);
     trace::answered(&Span::current(), &outcome);

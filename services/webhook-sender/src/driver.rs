@@ -14,6 +14,7 @@ use auditrelay_model::record::Position;
 use auditrelay_model::replay::Target;
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_streams::Acker;
+use auditrelay_streams::failpoint::{Step, reach};
 use auditrelay_webhook_sender_core::lane::{Course, Input, Lane, Switch, Wants};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -233,6 +234,7 @@ impl Driver {
             Supplied::Exhausted => return Input::Exhausted,
             Supplied::Record(cargo) => *cargo,
         };
+        reach(Step::Pulled);
         self.held.entry(pulled.head.sequence).or_default().push(Held {
             acker,
             _charge: charge,

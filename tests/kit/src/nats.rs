@@ -1,14 +1,17 @@
 //! A real nats-server, or a cluster of them, on stores of its own, which go when the test goes.
 
+mod certificates;
 mod deployed;
 
 use std::path::Path;
 
 use auditrelay_broker::{Binary, Broker, BrokerOptions, find_or_provide};
+use auditrelay_streams::Tls;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 
+use self::certificates::Certificates;
 use self::deployed::Servers;
 use crate::wait;
 
@@ -42,17 +45,19 @@ impl Nats {
     /// Starts one that is open to everybody, or several as they are deployed.
     pub(crate) async fn start_open(servers: usize) -> Self {
         if servers > 1 {
-            return Self::start_as_deployed(servers).await;
+            return Self::start_as_deployed(servers, false).await;
         }
         let store = tempfile::tempdir().expect("a temporary directory");
         let broker = run(BrokerOptions::new(store.path())).await;
         Self { url: broker.url(), running: Running::Alone(broker), store }
     }
 
-    /// Starts servers with what is in `deploy/nats`, but for their addresses and their stores.
-    pub async fn start_as_deployed(servers: usize) -> Self {
+    /// Starts servers with what is in `deploy/nats`, but for their addresses and their stores;
+    /// with TLS on every connection, if that is wanted.
+    pub async fn start_as_deployed(servers: usize, with_tls: bool) -> Self {
         let store = tempfile::tempdir().expect("a temporary directory");
-        let servers = Servers::start(store.path(), servers).await;
+        let certificates = with_tls.then(|| Certificates::make(store.path()));
+        let servers = Servers::start(store.path(), servers, certificates).await;
         Self { running: Running::Deployed(servers), url: String::new(), store }
     }
 
@@ -61,6 +66,14 @@ impl Nats {
         match &self.running {
             Running::Deployed(servers) => servers.url(user),
             Running::Alone(_) | Running::No(_) => self.url.clone(),
+        }
+    }
+
+    /// What a service that connects must show and trust.
+    pub fn tls(&self) -> Tls {
+        match &self.running {
+            Running::Deployed(servers) => servers.tls(),
+            Running::Alone(_) | Running::No(_) => Tls::default(),
         }
     }
 

@@ -48,6 +48,7 @@ pub struct Builder {
     /// Servers of a broker as it is deployed; none for one that is open to everybody.
     deployed: Option<usize>,
     alone: bool,
+    with_tls: bool,
 }
 
 impl Builder {
@@ -79,6 +80,13 @@ impl Builder {
         self
     }
 
+    /// Puts TLS on every connection to and between the brokers, as `deploy/nats` can.
+    #[must_use]
+    pub const fn with_tls(mut self) -> Self {
+        self.with_tls = true;
+        self
+    }
+
     /// Runs three brokers as they are deployed, which hold a copy of everything each.
     #[must_use]
     pub const fn clustered(mut self) -> Self {
@@ -94,7 +102,7 @@ impl Builder {
         env.insert(variable("retention.replicas"), copies.to_string());
         env.extend(self.env);
         let nats = match self.deployed {
-            Some(servers) => Nats::start_as_deployed(servers).await,
+            Some(servers) => Nats::start_as_deployed(servers, self.with_tls).await,
             None => Nats::start_open(wanted).await,
         };
         let processes = Vec::new();
@@ -133,7 +141,7 @@ impl Stack {
         for service in services {
             self.begun += 1;
             let instance = format!("{service}-{}", self.begun);
-            let nats = self.nats.url(service.user());
+            let nats = (self.nats.url(service.user()), self.nats.tls());
             starts.push(Process::start(service, instance, nats, self.env.clone()));
         }
         let begun = join_all(starts).await;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::connect::{REQUEST_TIMEOUT, Streams};
 use crate::error::{AppendError, append_error};
+use crate::failpoint::{Step, reach};
 
 /// One message on its way into a stream.
 #[derive(Debug, Default)]
@@ -43,11 +44,15 @@ impl Streams {
         }
         let sent = async {
             let acknowledged = self.context.send_publish(message.subject, publish).await?;
+            reach(Step::Published);
             acknowledged.await
         };
         // Sending itself can wait for room in the client's buffer while there is no connection.
         match tokio::time::timeout(REQUEST_TIMEOUT, sent).await {
-            Ok(Ok(ack)) => Ok(ack.sequence),
+            Ok(Ok(ack)) => {
+                reach(Step::Acknowledged);
+                Ok(ack.sequence)
+            }
             Ok(Err(error)) => Err(append_error(&error)),
             Err(_) => Err(AppendError::Unavailable("no answer in time".to_owned())),
         }

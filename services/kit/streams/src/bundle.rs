@@ -13,6 +13,7 @@ use async_nats::{HeaderMap, Message, Request};
 
 use crate::connect::{REQUEST_TIMEOUT, Streams};
 use crate::error::{AppendError, append_error_of};
+use crate::failpoint::{Step, reach};
 use crate::record::EncodedRecord;
 
 /// The broker takes no more messages in one batch.
@@ -68,7 +69,9 @@ impl Streams {
             }
             headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
             let request = Request::new().headers(headers).payload(payload);
+            reach(Step::Published);
             let answer = client.send_request(subject, request).await;
+            reach(Step::Acknowledged);
             return answer.map_err(|error| error.to_string());
         }
         Err("a bundle without records".to_owned())

@@ -21,6 +21,7 @@ mod connect;
 mod delivery;
 mod error;
 mod facts;
+pub mod failpoint;
 mod fold;
 mod follow;
 mod header;

@@ -7,6 +7,7 @@ use auditrelay_model::Timestamp;
 use auditrelay_model::delivery::{DeliveryEvent, DeliveryFact, LaneState, Quarantined};
 use auditrelay_model::quarantine::Parked;
 use auditrelay_streams::Acker;
+use auditrelay_streams::failpoint::{Step, reach};
 use auditrelay_webhook_sender_core::lane::{Effect, Input, Rejoin, Request};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -27,6 +28,7 @@ impl Driver {
                     Effect::Done(sequence) => {
                         let done = self.held.remove(&sequence).unwrap_or_default();
                         ack_all(done.into_iter().map(|held| held.acker)).await;
+                        reach(Step::Done);
                     }
                     Effect::Forget(sequences) => {
                         self.held.retain(|sequence, _| !sequences.contains(sequence));

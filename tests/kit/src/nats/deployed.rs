@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use auditrelay_streams::NatsSettings;
+use auditrelay_streams::{NatsSettings, Tls};
 use tokio::process::{Child, Command};
 
+use super::certificates::Certificates;
 use super::{binary, free_port};
 use crate::wait;
 
@@ -27,9 +28,10 @@ const SHIPPED: [(&str, &str); 6] = [
 
 /// One server, or the servers of one cluster.
 pub(super) struct Servers {
-    servers: Vec<Server>,
+    all: Vec<Server>,
     /// Where each finds the others.
     routes: Arc<str>,
+    certificates: Option<Certificates>,
 }
 
 struct Server {
@@ -39,18 +41,23 @@ struct Server {
 }
 
 impl Servers {
-    /// Starts `count` servers below `store`.
-    pub(super) async fn start(store: &Path, count: usize) -> Self {
+    /// Starts `count` servers below `store`; with TLS where there are certificates.
+    pub(super) async fn start(
+        store: &Path,
+        count: usize,
+        certificates: Option<Certificates>,
+    ) -> Self {
         let mut servers = Vec::new();
         let mut routes = Vec::new();
         for number in 1..=count {
             let folder = store.join(format!("nats-{number}"));
             let (port, route) = (free_port().await, free_port().await);
-            write_configuration(&folder, port, route);
+            write_configuration(&folder, port, route, certificates.as_ref());
             routes.push(format!("nats://routes:{PASSWORD}@127.0.0.1:{route}"));
             servers.push(Server { folder, port, child: None });
         }
-        let mut these = Self { servers, routes: format!("[{}]", routes.join(", ")).into() };
+        let routes = format!("[{}]", routes.join(", ")).into();
+        let mut these = Self { all: servers, routes, certificates };
         these.restart().await;
         these
     }
@@ -58,11 +65,15 @@ impl Servers {
     /// Where they listen, for this user.
     pub(super) fn url(&self, user: &str) -> String {
         let url = |server: &Server| format!("nats://{user}:{PASSWORD}@127.0.0.1:{}", server.port);
-        self.servers.iter().map(url).collect::<Vec<_>>().join(",")
+        self.all.iter().map(url).collect::<Vec<_>>().join(",")
+    }
+
+    pub(super) fn tls(&self) -> Tls {
+        self.certificates.as_ref().map(Certificates::tls).unwrap_or_default()
     }
 
     pub(super) fn refusals(&self) -> Vec<String> {
-        let logs = self.servers.iter().map(|server| server.folder.join("nats.log"));
+        let logs = self.all.iter().map(|server| server.folder.join("nats.log"));
         let logs: String =
             logs.map(|log| std::fs::read_to_string(log).unwrap_or_default()).collect();
         logs.lines().filter(|line| line.contains("Violation")).map(str::to_owned).collect()
@@ -70,29 +81,30 @@ impl Servers {
 
     /// Kills one, as a crash would.
     pub(super) async fn kill(&mut self, server: usize) {
-        if let Some(mut child) = self.servers.get_mut(server).and_then(|one| one.child.take()) {
+        if let Some(mut child) = self.all.get_mut(server).and_then(|one| one.child.take()) {
             child.kill().await.expect("a server that can be killed");
         }
     }
 
     pub(super) async fn kill_all(&mut self) {
-        for server in 0..self.servers.len() {
+        for server in 0..self.all.len() {
             self.kill(server).await;
         }
     }
 
     /// Starts those that do not run, and waits until they answer.
     pub(super) async fn restart(&mut self) {
-        let file = if self.servers.len() == 1 { "nats.conf" } else { "cluster.conf" };
-        for server in &mut self.servers {
+        let file = if self.all.len() == 1 { "nats.conf" } else { "cluster.conf" };
+        for server in &mut self.all {
             if server.child.is_none() {
                 server.child = Some(spawn(server, file, &self.routes).await);
             }
         }
         let settings =
             NatsSettings { url: self.url(USER), credentials: None, name: "kit".to_owned() };
+        let tls = self.tls();
         wait::until("the servers to have a leader", async || {
-            let connected = auditrelay_streams::connect(&settings).await;
+            let connected = auditrelay_streams::connect_with(&settings, &tls).await;
             connected.map(drop).map_err(|why| why.to_string())
         })
         .await;
@@ -113,7 +125,7 @@ async fn spawn(server: &Server, file: &str, routes: &str) -> Child {
 }
 
 /// What is shipped, for this machine.
-fn write_configuration(folder: &Path, port: u16, route: u16) {
+fn write_configuration(folder: &Path, port: u16, route: u16, certificates: Option<&Certificates>) {
     std::fs::create_dir_all(folder).expect("a writable directory");
     let changes = [
         ("listen: 0.0.0.0:4222", format!("listen: 127.0.0.1:{port}")),
@@ -129,6 +141,10 @@ fn write_configuration(folder: &Path, port: u16, route: u16) {
         let text = changes
             .iter()
             .fold(text.to_owned(), |text, (shipped, ours)| text.replace(shipped, ours));
+        let text = match certificates {
+            Some(certificates) if name.ends_with("tls.conf") => certificates.unmarked(&text),
+            Some(_) | None => text,
+        };
         std::fs::write(folder.join(name), text).expect("a writable directory");
     }
 }

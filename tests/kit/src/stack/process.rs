@@ -9,7 +9,7 @@ use std::time::Duration;
 use auditrelay_runtime::context::Context;
 use auditrelay_runtime::lifecycle::Stopped;
 use auditrelay_runtime::settings::Settings;
-use auditrelay_streams::{NatsSettings, Streams};
+use auditrelay_streams::{NatsSettings, Streams, Tls};
 use tokio::runtime::Runtime;
 
 use crate::wait;
@@ -73,7 +73,7 @@ impl Process {
     pub(super) async fn start(
         service: Service,
         instance: String,
-        nats: String,
+        nats: (String, Tls),
         env: BTreeMap<String, String>,
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -119,7 +119,7 @@ impl Drop for Process {
 
 async fn begin(
     service: Service,
-    nats: String,
+    (url, tls): (String, Tls),
     env: BTreeMap<String, String>,
     context: Context,
 ) -> anyhow::Result<Option<SocketAddr>> {
@@ -131,8 +131,8 @@ async fn begin(
         settings.allow_section(other.section());
     }
     let name = context.instance.clone();
-    let connection = NatsSettings { url: nats, credentials: None, name };
-    let streams = auditrelay_streams::connect(&connection).await?;
+    let connection = NatsSettings { url, credentials: None, name };
+    let streams = auditrelay_streams::connect_with(&connection, &tls).await?;
     run(service, settings, streams, context).await
 }
 
