@@ -198,6 +198,16 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", scheme).await;
     }
 
+    /// From here on pages have to do without their script.
+    pub(crate) async fn without_scripts(&self) {
+        self.devtools("Emulation.setScriptExecutionDisabled", json!({"value": true})).await;
+    }
+
+    /// Lives somewhere else from here on.
+    pub(crate) async fn zone(&self, name: &str) {
+        self.devtools("Emulation.setTimezoneOverride", json!({ "timezoneId": name })).await;
+    }
+
     /// The whole page as PNG, in base64.
     pub(crate) async fn picture(&self) -> String {
         let height = self.run("return document.documentElement.scrollHeight").await;

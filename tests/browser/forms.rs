@@ -87,7 +87,7 @@ async fn every_form_tells_its_mistakes_and_keeps_what_was_typed() {
         assert_eq!(browser.run("return document.getElementById('enabled').checked").await, true);
 
         go("events?range=custom&from=2026-01-02T00:00:07&to=2026-01-01T00:00:00").await;
-        refuses(browser, "to", "To must not be before gte.").await;
+        refuses(browser, "to", "To must not be before From.").await;
         assert_eq!(typed("from").await, "2026-01-02T00:00:07");
         assert_eq!(browser.complaints().await, [""; 0]);
     })

@@ -10,9 +10,11 @@
     reason = "this is test code"
 )]
 
+mod answers;
 mod axe;
 mod driver;
 mod forms;
+mod hands;
 mod how_to;
 mod pages;
 mod scene;

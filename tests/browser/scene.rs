@@ -1,8 +1,11 @@
 //! An organization in which every stored text is hostile, and every page that shows it.
 
-use auditrelay_testkit::builders::{access, denied, login};
+use std::time::Duration;
+
+use auditrelay_testkit::builders::{access, ago, denied, ids, login, now};
 use auditrelay_testkit::siem::{Answer, Siem};
 use auditrelay_testkit::stack::{Org, Stack};
+use auditrelay_testkit::wait;
 use serde_json::{Value, json};
 
 use crate::driver::Browser;
@@ -15,88 +18,116 @@ const HOSTILE: &str = "<img src=x onerror='window.hacked=1'><script>window.hacke
 pub(crate) struct Scene {
     pub(crate) stack: Stack,
     pub(crate) org: Org,
+    pub(crate) siem: Siem,
+    /// Delivers, but for one event.
+    pub(crate) portal: String,
+    /// Its receiver knows nobody, and a replay waits for it.
+    broken: String,
     destination: String,
-    portal: String,
     viewer: String,
-    siem: Siem,
+    _deaf: Siem,
 }
 
 impl Scene {
     pub(crate) async fn start() -> Self {
         let stack = Stack::start().await;
-        let (org, siem) = (stack.org().await, Siem::start().await);
         let name = format!("{HOSTILE}{}", "W".repeat(120));
-        let body = json!({"name": name, "endpoint": format!("{}?<script>", siem.url()),
-            "authorization": "Bearer very-secret", "log_format": "json"});
-        let made = org.post("/v3/audit-log-destinations", &body).await.must(201);
-        let destination = made.text("id");
-        let portal = org.portal(&name).await.to_string();
-        let on = json!({"audit_log_destination_id": destination, "enabled": true});
-        let _ = org.patch(&format!("/v3/portals/{portal}/audit-log-webhook"), &on).await.must(200);
+        let org = stack.org_called(&name).await;
+        let (siem, deaf) = (Siem::start().await, Siem::start().await);
+        siem.say(HOSTILE);
+        deaf.say(HOSTILE);
+        deaf.answer_always(Answer::Status(401));
+        let (destination, portal) = log(&org, &siem, &name).await;
+        let (_, broken) = log(&org, &deaf, &format!("broken {name}")).await;
         let tokens = format!("/v1/organizations/{}/tokens", org.id);
         let token = json!({"name": name, "role": "viewer"});
         let viewer = org.post(&tokens, &token).await.must(201).text("id");
-        let scene = Self { stack, org, destination, portal, viewer, siem };
+        let scene = Self { stack, org, siem, portal, broken, destination, viewer, _deaf: deaf };
         scene.fill().await;
         scene
     }
 
-    /// Events with hostile texts; some of them fail to be delivered first.
+    /// Events with hostile texts. A request fails first, one event is refused alone.
     async fn fill(&self) {
-        self.siem.answer_next([Answer::Status(503)]);
-        let of_portal = |draft: auditrelay_testkit::builders::Draft| {
-            draft.with("portal_id", self.portal.as_str()).with("user_agent", HOSTILE)
+        let drafts = |portal: &str| {
+            let drafts = [
+                login().with("principal_name", HOSTILE),
+                denied().with("resource", HOSTILE).with("action", HOSTILE),
+                access(&format!("/{HOSTILE}")).with("principal_id", HOSTILE),
+                access("/refused"),
+            ];
+            drafts.map(|draft| draft.with("portal_id", portal).with("user_agent", HOSTILE))
         };
-        let drafts = [
-            login().with("principal_name", HOSTILE),
-            denied().with("resource", HOSTILE).with("action", HOSTILE),
-            access(&format!("/{HOSTILE}")).with("principal_id", HOSTILE),
-        ];
-        let sent = self.org.send(&drafts.map(of_portal)).await;
-        self.siem.wait_for_live(&sent).await;
-        let replay = json!({"start_at": auditrelay_testkit::builders::ago(std::time::Duration::from_mins(10)).to_string(),
-            "end_at": auditrelay_testkit::builders::now().to_string()});
-        let path = format!("/v3/portals/{}/audit-log-replay-job", self.portal);
-        let _ = self.org.put(&path, &replay).await.must(202);
-        let detail = format!("/v1/portals/{}/replay-job", self.portal);
-        auditrelay_testkit::wait::until("the job to end", async || {
-            let job = self.org.get(&detail).await.body;
-            if job["state"] == "completed" { Ok(()) } else { Err(job.to_string()) }
+        let sent = drafts(&self.portal);
+        let mut ids = ids(&sent);
+        let refused = ids.pop().unwrap();
+        self.siem.answer_next([Answer::Status(503)]);
+        self.siem.answer_by(move |delivery| {
+            Answer::Status(if delivery.brings(&refused) { 422 } else { 200 })
+        });
+        let _ = self.org.send(&sent).await;
+        self.siem.wait_for_live(&ids).await;
+        let _ = self.org.send(&drafts(&self.broken)).await;
+        let list = format!("/v1/webhooks/{}/quarantine", self.portal);
+        wait::until("an event to be parked", async || {
+            let parked = self.org.get(&list).await.must(200).body;
+            if parked["data"] == json!([]) { Err(parked.to_string()) } else { Ok(()) }
         })
         .await;
+        self.replay(&self.portal, "completed").await;
+        self.replay(&self.broken, "running").await;
+        let status = format!("/v3/portals/{}/audit-log-webhook/status", self.broken);
+        wait::until("the deaf one to be inactive", async || {
+            let status = self.org.get(&status).await.must(200).body;
+            if status["webhook_status"] == "inactive" { Ok(()) } else { Err(status.to_string()) }
+        })
+        .await;
+    }
+
+    /// A job with a hostile name.
+    async fn replay(&self, portal: &str, until: &str) {
+        let more = json!({"name": HOSTILE, "portal_id": portal});
+        let job = self.org.replay_job(ago(Duration::from_mins(10)), now(), &more).await.must(202);
+        self.org.wait_for_job_id(&job.text("id"), until).await;
     }
 
     /// Signs in, finds the pages whose addresses cannot be known before, and names them all.
     pub(crate) async fn pages(&self, browser: &Browser) -> Vec<String> {
         sign_in(browser, &self.stack, &self.org).await;
-        let (destination, portal) = (&self.destination, &self.portal);
-        let mut pages = vec![
-            "overview".to_owned(),
-            "overview?show=off".to_owned(),
-            "organization".to_owned(),
-            "access".to_owned(),
-            "access/new".to_owned(),
-            format!("access/{}/revoke", self.viewer),
-            "keys".to_owned(),
-            "portals".to_owned(),
-            "portals/new".to_owned(),
-            "setup/destinations".to_owned(),
-            "setup/destinations/new".to_owned(),
+        let Self { destination, portal, broken, viewer, .. } = self;
+        let known = [
+            "sign-in",
+            "overview",
+            "overview?show=off",
+            "organization",
+            "access",
+            "access/new",
+            "keys",
+            "portals",
+            "portals/new",
+            "setup/destinations",
+            "setup/destinations/new",
+            "setup/konnect",
+            "setup/konnect/replay",
+            "setup/konnect/requests",
+            "setup/konnect/quarantine",
+            "setup/portals",
+            "setup/portals/new",
+            "events",
+            "events?text=nothing-like-this",
+            "nothing-like-this",
+        ];
+        let mut pages = known.map(ToOwned::to_owned).to_vec();
+        pages.extend([
+            format!("access/{viewer}/revoke"),
             format!("setup/destinations/{destination}"),
             format!("setup/destinations/{destination}/delete"),
-            "setup/konnect".to_owned(),
-            "setup/konnect/replay".to_owned(),
-            "setup/konnect/requests".to_owned(),
-            "setup/portals".to_owned(),
-            "setup/portals/new".to_owned(),
-            format!("setup/portals/{portal}"),
-            format!("setup/portals/{portal}/replay"),
-            format!("setup/portals/{portal}/requests"),
-            format!("setup/portals/{portal}/quarantine"),
-            "events".to_owned(),
             format!("events?log={portal}"),
-            "events?text=nothing-like-this".to_owned(),
-        ];
+            format!("setup/portals/{broken}?broken"),
+            format!("setup/portals/{broken}/replay?broken"),
+        ]);
+        let of_portal = ["", "/replay", "/requests", "/quarantine"];
+        pages.extend(of_portal.map(|tab| format!("setup/portals/{portal}{tab}")));
         for list in [format!("setup/portals/{portal}/requests"), format!("events?log={portal}")] {
             browser.go(&self.address(&list)).await;
             let link = "return document.querySelector('main tbody a').getAttribute('href')";
@@ -116,4 +147,15 @@ pub(crate) async fn is_hacked(browser: &Browser) -> bool {
     let found = "return Boolean(window.hacked) || \
                  document.querySelectorAll('img[src=x], main script').length > 0";
     browser.run(found).await == Value::Bool(true)
+}
+
+/// A destination, and a portal whose log goes there.
+async fn log(org: &Org, siem: &Siem, name: &str) -> (String, String) {
+    let body = json!({"name": name, "endpoint": format!("{}?<script>", siem.url()),
+        "authorization": "Bearer very-secret", "log_format": "json"});
+    let destination = org.post("/v3/audit-log-destinations", &body).await.must(201).text("id");
+    let portal = org.portal(name).await.to_string();
+    let on = json!({"audit_log_destination_id": destination, "enabled": true});
+    let _ = org.patch(&format!("/v3/portals/{portal}/audit-log-webhook"), &on).await.must(200);
+    (destination, portal)
 }

@@ -5,11 +5,8 @@ use auditrelay_testkit::stack::Stack;
 use serde_json::json;
 
 use crate::driver::in_browser;
+use crate::hands::{ENTER, TAB, reach};
 use crate::{DESK, sign_in};
-
-/// Tab, Enter and Space.
-const TAB: &str = "\u{e004}";
-const ENTER: &str = "\u{e007}";
 
 #[tokio::test]
 async fn a_viewer_sees_no_buttons_and_is_refused() {
@@ -62,10 +59,35 @@ async fn a_session_that_ends_is_told_in_every_tab() {
         browser.click("Sign in").await;
         browser.sees("The organization's own audit log.").await;
         assert!(browser.url().await.ends_with("/console/setup/konnect"));
-        // Expired, or taken away by the browser: nothing is changed.
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_typed_when_the_session_was_over_is_not_lost() {
+    in_browser(DESK, async |browser| {
+        let stack = Stack::start().await;
+        let org = stack.org().await;
+        sign_in(browser, &stack, &org).await;
+        browser.go(&format!("{}/console/setup/destinations/new", stack.console())).await;
+        browser.fill("Name", "Typed for long").await;
+        browser.fill("Endpoint", "https://siem.example/in").await;
+        browser.fill("Authorization Header", "Bearer very-secret").await;
         browser.forget_cookies().await;
         browser.click("Save").await;
-        browser.sees("An admin or viewer token of your organization.").await;
+        browser.sees("Your session has ended, and nothing was changed.").await;
+        browser.fill("API token", "art_nobody").await;
+        browser.click("Sign in").await;
+        browser.sees("This token is not known").await;
+        browser.fill("API token", &org.admin).await;
+        browser.click("Sign in").await;
+        browser.sees("Name Typed for long").await;
+        let html = browser.run("return document.documentElement.outerHTML").await;
+        assert!(!html.as_str().unwrap().contains("very-secret"));
+        assert_eq!(org.get("/v3/audit-log-destinations").await.must(200).body["data"], json!([]));
+        browser.click("Send it now").await;
+        browser.sees("Created.").await;
+        browser.sees("Typed for long").await;
     })
     .await;
 }
@@ -107,21 +129,12 @@ async fn the_keyboard_is_enough() {
         browser.go(&format!("{}/console/portals/new", stack.console())).await;
         browser.press(&format!("{}{ENTER}", org.admin)).await;
         browser.sees("New portal").await;
-        let reach = async |wanted: &str| {
-            for _ in 0..40 {
-                browser.press(TAB).await;
-                if browser.focused().await == wanted {
-                    return;
-                }
-            }
-            panic!("{wanted} is not reached by the keyboard");
-        };
         browser.press(TAB).await;
         assert_eq!(browser.focused().await, "Skip to content");
         browser.press(ENTER).await;
-        reach("Name").await;
+        reach(browser, "Name", "main").await;
         browser.press("By keyboard").await;
-        reach("Save").await;
+        reach(browser, "Save", "main").await;
         let outline = "return getComputedStyle(document.activeElement).outlineStyle";
         assert_eq!(browser.run(outline).await, "solid");
         browser.press(ENTER).await;
@@ -151,6 +164,14 @@ async fn a_theme_is_kept_and_events_are_followed() {
         browser.sees("Following: 3 new since you began.").await;
         browser.sees("Denied konnect delete on control-planes/*").await;
         browser.click("Stop following").await;
+        browser.zone("Asia/Tokyo").await;
+        browser.go(&format!("{}/console/access", stack.console())).await;
+        let told = "const time = document.querySelector('main time'); return [time.title.includes(\
+                    new Date(time.dateTime).toLocaleString('en-US', {timeZone: 'Asia/Tokyo'})), \
+                    time.title.endsWith(' UTC'), / ago$/.test(time.textContent)]";
+        browser.sees(" ago").await;
+        assert_eq!(browser.run(told).await, json!([true, true, true]));
+        browser.go(&format!("{}/console/events", stack.console())).await;
         browser.fill("Text", &sent[1]).await;
         browser.click("Search").await;
         browser.run("document.querySelector('main tbody a').click()").await;

@@ -5,6 +5,7 @@
 const POLL_MS = 4000;
 const REST_MS = 30000;
 const AGO_MS = 10000;
+const AWAKE_MS = 300000;
 const ROWS_MAX = 200;
 
 /** A time span in the unit that fits, as the server writes it. */
@@ -213,6 +214,12 @@ function sendOnce(form) {
   });
 }
 
+/** What was wrong before is so no more. */
+function forgive(form) {
+  document.querySelectorAll(".summary, .error").forEach((told) => told.remove());
+  form.querySelectorAll("[aria-invalid]").forEach((field) => field.removeAttribute("aria-invalid"));
+}
+
 /** Tries what is typed without leaving the page, so that a typed secret need not be typed again. */
 function tryOut(button) {
   const place = document.querySelector("[data-tested]");
@@ -228,6 +235,7 @@ function tryOut(button) {
       const answer = await fetch(button.formAction, { method: "POST", body: typed, credentials: "same-origin" });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const told = page.querySelector(".tested, .summary, main .card");
+      if (told?.matches(".tested")) forgive(button.form);
       place.replaceChildren(...(told ? [told] : []));
       place.firstElementChild?.setAttribute("tabindex", "-1");
       place.firstElementChild?.focus();
@@ -252,6 +260,14 @@ function copyFrom(button) {
     }
   });
 }
+
+/** Typing is using: it keeps the session awake, as pages do. */
+let awake = Date.now();
+document.addEventListener("input", () => {
+  if (Date.now() - awake < AWAKE_MS) return;
+  awake = Date.now();
+  fetch("/console/organization", { method: "HEAD", credentials: "same-origin" }).catch(() => {});
+});
 
 /** "/" goes to the search, as in most consoles. */
 document.addEventListener("keydown", (event) => {

@@ -26,6 +26,7 @@ mod form;
 mod gate;
 mod glance;
 mod jobs;
+mod kept;
 mod keys;
 mod live;
 mod moment;

@@ -54,6 +54,7 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct State {
     authorization: Option<String>,
+    says: Option<String>,
     queued: VecDeque<Answer>,
     rule: Option<Rule>,
     deliveries: Vec<Delivery>,
@@ -110,6 +111,11 @@ impl Siem {
     /// From here on only this `Authorization` is taken; others are answered 401.
     pub fn require_authorization(&self, value: &str) {
         self.shared.lock().authorization = Some(value.to_owned());
+    }
+
+    /// From here on every answer says this.
+    pub fn say(&self, words: &str) {
+        self.shared.lock().says = Some(words.to_owned());
     }
 
     /// Answers the next requests with these, one each.
@@ -217,6 +223,11 @@ impl Drop for Siem {
 }
 
 impl Shared {
+    /// What answers say, if they were told.
+    pub(crate) fn says(&self) -> Option<String> {
+        self.lock().says.clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A test that panicked while it held the lock has failed already.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -196,8 +196,12 @@ impl Stack {
 
     /// A new organization with a token for its administrator and one for its producer.
     pub async fn org(&self) -> Org {
+        self.org_called(&format!("kit {}", auditrelay_runtime::ids::uuid_v4())).await
+    }
+
+    /// The same under a name.
+    pub async fn org_called(&self, name: &str) -> Org {
         let platform = self.platform();
-        let name = format!("kit {}", auditrelay_runtime::ids::uuid_v4());
         let made = platform.post("/v1/organizations", &json!({ "name": name })).await.must(201);
         let id = made.text("id");
         let tokens = format!("/v1/organizations/{id}/tokens");

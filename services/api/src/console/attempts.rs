@@ -15,7 +15,6 @@ const SHOWN: usize = 8;
 #[derive(Template)]
 #[template(path = "attempts.html")]
 pub(super) struct Panel {
-    place: Place,
     rows: Vec<Row>,
 }
 
@@ -23,7 +22,6 @@ impl HtmlSafe for Panel {}
 
 impl Panel {
     pub(super) async fn read(visit: &Visit, place: &Place) -> Result<Self, Problem> {
-        let rows = requests::newest(visit, place, SHOWN).await?;
-        Ok(Self { place: place.clone(), rows })
+        Ok(Self { rows: requests::newest(visit, place, SHOWN).await? })
     }
 }

@@ -20,6 +20,9 @@ use crate::problems;
 /// What waits and expires sooner is pointed out.
 const SOON: Duration = Duration::from_hours(24);
 
+const ALONE: &str = "The receiver refused events alone while it took those around them. They are \
+                     in Quarantine: send them again, or discard them.";
+
 /// The panel beside a webhook's settings.
 #[derive(Template)]
 #[template(path = "delivery.html")]
@@ -77,7 +80,12 @@ impl Panel {
         )
         .map_err(|error| problems::unread(&error))?;
         let now = api.now();
-        let panel = Self::of(delivery::View::of(status, &lane), now);
+        let alone = lane.hold.is_none() && lag.events == 0 && lane.totals.events_quarantined > 0;
+        let mut panel = Self::of(delivery::View::of(status, &lane), now);
+        if panel.badge == Badge::of_webhook("inactive") && alone {
+            panel.meaning = "The last request was refused, and nothing waits.";
+            panel.act = Some(ALONE.to_owned());
+        }
         let proof = proof.map(|at| Moment::new(at, now));
         Ok(Self { waiting: Waiting::of(&lag, now), proof, ..panel })
     }

@@ -2,11 +2,11 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use auditrelay_model::Scope;
 use auditrelay_model::event::{AuditEvent, AuthenticationOutcome, Detail};
 use auditrelay_model::record::Position;
+use auditrelay_model::{Scope, Timestamp};
 
-use super::moment;
+use super::moment::Moment;
 use super::words::Badge;
 
 /// One event as a row.
@@ -14,8 +14,7 @@ use super::words::Badge;
 #[template(path = "entry.html")]
 pub(super) struct Entry {
     href: String,
-    iso: String,
-    at: String,
+    at: Moment,
     kind: &'static str,
     verdict: Badge,
     what: String,
@@ -26,12 +25,11 @@ pub(super) struct Entry {
 impl HtmlSafe for Entry {}
 
 impl Entry {
-    pub(super) fn of(scope: Scope, at: Position, event: &AuditEvent) -> Self {
+    pub(super) fn of(scope: Scope, at: Position, event: &AuditEvent, now: Timestamp) -> Self {
         let (verdict, what) = told(event);
         Self {
             href: format!("/console/events/{}/{}/{}", scope.token(), at.sequence, at.number),
-            iso: event.ts.to_rfc3339_seconds(),
-            at: moment::text(event.ts),
+            at: Moment::new(event.ts, now),
             kind: kind(&event.detail),
             verdict,
             what,

@@ -216,7 +216,8 @@ impl Events {
         let newer = link("after", page.next).filter(|_| !first);
         let searched = page.events.is_empty() && (older.is_some() || newer.is_some());
         let found = page.places.into_iter().zip(page.events).rev();
-        let rows = found.map(|(at, event)| Entry::of(place.scope, at, &event)).collect();
+        let now = visit.api().now();
+        let rows = found.map(|(at, event)| Entry::of(place.scope, at, &event, now)).collect();
         Ok(Self { rows, older, newer, searched, ..Self::empty(visit, place, asked)? })
     }
 

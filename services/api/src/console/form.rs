@@ -13,6 +13,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
 use super::gate::Held;
+use super::kept::Kept;
 use super::page;
 use super::session::Session;
 use super::visit::Refusal;
@@ -20,7 +21,7 @@ use crate::api::Api;
 use crate::http::request::{BODY_BYTES_MAX, BODY_TIMEOUT};
 
 /// The name of the field that every form has.
-const FORM_TOKEN: &str = "form_token";
+pub(super) const FORM_TOKEN: &str = "form_token";
 
 /// A form that a page of the same session sent.
 pub(super) struct Form {
@@ -34,6 +35,11 @@ impl Form {
         self.fields.get(name).unwrap_or_default()
     }
 
+    /// What was typed before the sign-in that this form is.
+    pub(super) fn kept(&self, api: &Api) -> Option<Kept> {
+        Kept::open(api, &self.fields)
+    }
+
     /// Whether a box is ticked.
     pub(super) fn is_on(&self, name: &str) -> bool {
         self.fields.get(name).is_some()
@@ -44,24 +50,32 @@ impl FromRequest<Api> for Form {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Refusal> {
-        let kind = request.headers().get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
-        let expected = b"application/x-www-form-urlencoded";
-        if !kind.is_some_and(|kind| kind.starts_with(expected)) {
-            return Err(Problem::unsupported_media_type().into());
-        }
         let held = request.extensions().get::<Held>().cloned().unwrap_or_default();
-        let bytes = body(request.into_body(), BODY_BYTES_MAX, BODY_TIMEOUT).await?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| Problem::unreadable_body())?;
-        let fields = Query::parse(Some(text));
+        let path = request.uri().path().to_owned();
+        let fields = fields(request).await?;
         let token = fields.get(FORM_TOKEN).unwrap_or_default();
         match held.session {
-            Some(session) if session.wrote(api, token) => Ok(Self { session, fields }),
+            Some(session) if session.wrote(api, token) => {
+                let kept = Kept::open(api, &fields).and_then(|kept| kept.of(&path));
+                Ok(Self { session, fields: kept.unwrap_or(fields) })
+            }
             Some(_) | None => {
                 api.telemetry.refused("form_token");
                 Err(Refusal::Answered(Box::new(page::stale())))
             }
         }
     }
+}
+
+/// What a browser typed into a form.
+pub(super) async fn fields(request: Request) -> Result<Query, Problem> {
+    let kind = request.headers().get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    if !kind.is_some_and(|kind| kind.starts_with(b"application/x-www-form-urlencoded")) {
+        return Err(Problem::unsupported_media_type());
+    }
+    let bytes = body(request.into_body(), BODY_BYTES_MAX, BODY_TIMEOUT).await?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Problem::unreadable_body())?;
+    Ok(Query::parse(Some(text)))
 }
 
 /// What is wrong with a form, one entry a field.
@@ -126,7 +140,7 @@ impl Errors {
             items.push(match known {
                 Some((field, _, label)) => FieldError {
                     field: Some(field),
-                    text: format!("{label} {}.", wrong.reason).into(),
+                    text: format!("{label} {}.", in_labels(&wrong.reason, fields)).into(),
                 },
                 None => FieldError { field: None, text: sentence(&wrong.reason).into() },
             });
@@ -136,6 +150,15 @@ impl Errors {
         }
         Ok((status, Self { items }))
     }
+}
+
+/// Another field that a reason ends with is called what people call it.
+fn in_labels(reason: &str, fields: &Fields) -> String {
+    let named = fields.iter().find_map(|(_, theirs, label)| {
+        let before = reason.strip_suffix(theirs)?;
+        before.ends_with(" before ").then(|| format!("{before}{label}"))
+    });
+    named.unwrap_or_else(|| reason.to_owned())
 }
 
 /// With a capital and a full stop.

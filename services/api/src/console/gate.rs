@@ -3,13 +3,14 @@
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, ORIGIN, REFERRER_POLICY, SET_COOKIE,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
+use super::kept;
 use super::page;
 use super::session::Session;
 use super::theme;
@@ -53,15 +54,23 @@ pub(super) async fn around(State(api): State<Api>, request: Request, next: Next)
 
 async fn answered(api: &Api, mut request: Request, next: Next) -> Response {
     let held = held(api, request.headers());
-    let mut response = if is_foreign(&request) {
+    let response = if is_foreign(&request) {
         api.telemetry.refused("foreign_origin");
         page::foreign()
     } else {
         request.extensions_mut().insert(held.clone());
+        if kept::is_lost(&request, &held) {
+            return guarded(kept::keep(api, &held, request).await.into_response());
+        }
         let live = request.uri().path().starts_with(LIVE);
         let response = next.run(request).await;
         if live { response } else { kept_awake(api, &held, response) }
     };
+    guarded(response)
+}
+
+/// With what browsers must not do with it.
+fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in GUARDS {
         headers.insert(name, HeaderValue::from_static(value));

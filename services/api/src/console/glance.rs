@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use auditrelay_api_core::status;
-use auditrelay_model::Scope;
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::delivery::{Lane, LaneState};
+use auditrelay_model::{Scope, Timestamp};
 use auditrelay_runtime::problem::Problem;
 
 use super::moment::{Moment, count};
@@ -100,10 +100,20 @@ impl Row {
                 "active" if enabled => Standing::Active,
                 _ => Standing::Off,
             },
-            trouble: held.or(behind),
+            trouble: held.or(behind).or_else(|| refused(&status, now)),
             delivered: count(live.map_or(0, |lane| lane.totals.events_delivered)),
             attempt: Moment::parse(status.last_attempt_at.as_deref(), now),
             place,
         }
     }
+}
+
+/// What came last, when that is all that is wrong: an event that was refused alone, say.
+fn refused(status: &status::View, now: Timestamp) -> Option<(Moment, String)> {
+    let at = Moment::parse(status.last_attempt_at.as_deref(), now)?;
+    let why = match status.last_response_code {
+        Some(code) => format!("the last request was answered {code}"),
+        None => "the last request got no answer".to_owned(),
+    };
+    (status.webhook_status == "inactive").then_some((at, why))
 }

@@ -16,7 +16,7 @@ use tokio::time::{Duration, Instant};
 use super::feed::{Feed, Source};
 use super::place::Place;
 use super::visit::{Answer, Visit};
-use super::{attempts, delivery, pace, page, replay};
+use super::{attempts, delivery, jobs, pace, page, replay};
 
 /// How often panels are looked at again.
 const LOOK: Duration = Duration::from_millis(1_500);
@@ -28,14 +28,16 @@ const LOOK_AT_CHARTS: Duration = Duration::from_secs(30);
 enum Panel {
     Attempts,
     Delivery,
+    History,
     Pace,
     Replay,
 }
 
 impl Panel {
-    const ALL: [(Self, &'static str); 4] = [
+    const ALL: [(Self, &'static str); 5] = [
         (Self::Attempts, "attempts"),
         (Self::Delivery, "delivery"),
+        (Self::History, "history"),
         (Self::Pace, "pace"),
         (Self::Replay, "replay"),
     ];
@@ -48,6 +50,7 @@ impl Panel {
         match self {
             Self::Attempts => "attempts",
             Self::Delivery => "delivery",
+            Self::History => "history",
             Self::Pace => "pace",
             Self::Replay => "replay",
         }
@@ -57,6 +60,7 @@ impl Panel {
         match self {
             Self::Attempts => written(&attempts::Panel::read(visit, place).await?),
             Self::Delivery => written(&delivery::Panel::read(visit, place).await?),
+            Self::History => written(&jobs::History::read(visit, place).await?),
             Self::Pace => written(&pace::Panel::read(visit, place).await?),
             Self::Replay => written(&replay::Panel::read(visit, place).await?),
         }
@@ -123,12 +127,24 @@ impl Source for Watch {
     }
 }
 
-/// What a panel says, whatever the time: how long ago something was is no change.
+/// What changes in a panel although it says the same: how long ago something was, and what forms
+/// are sealed with.
+const FLEETING: [(&str, &str); 2] =
+    [("data-ago>", "</time>"), ("name=\"form_token\" value=\"", "\"")];
+
+/// What a panel says, without what is fleeting.
 fn essence(html: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for part in html.split("data-ago>") {
-        part.split_once("</time>").map_or(part, |(_, rest)| rest).hash(&mut hasher);
+    let mut text = html.to_owned();
+    for (from, to) in FLEETING {
+        let mut parts = text.split(from);
+        let mut kept = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            kept.push_str(part.split_once(to).map_or(part, |(_, rest)| rest));
+        }
+        text = kept;
     }
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -138,10 +154,14 @@ mod tests {
 
     #[test]
     fn time_that_passes_is_no_change() {
-        let html = |ago: &str, rest: &str| {
-            format!(r#"<p>Tried <time datetime="x" data-ago>{ago}</time>, {rest}</p>"#)
+        let html = |state: &str, ago: &str, rest: &str| {
+            let ago = format!(r#"<time datetime="x" data-ago>{ago}</time>"#);
+            let form = format!(r#"<input name="form_token" value="{}">"#, ago.len());
+            format!("<p>{state} <time>exact</time> Tried {ago}, {rest}</p>{form}")
         };
-        assert_eq!(essence(&html("1 s ago", "200")), essence(&html("2 s ago", "200")));
-        assert_ne!(essence(&html("1 s ago", "200")), essence(&html("1 s ago", "500")));
+        let first = essence(&html("running", "1 s ago", "200"));
+        assert_eq!(first, essence(&html("running", "12 s ago", "200")));
+        assert_ne!(first, essence(&html("running", "1 s ago", "500")));
+        assert_ne!(first, essence(&html("completed", "1 s ago", "200")));
     }
 }

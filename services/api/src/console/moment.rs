@@ -13,7 +13,7 @@ use auditrelay_model::Timestamp;
 pub(super) struct Moment {
     iso: String,
     pub(super) text: String,
-    ago: String,
+    pub(super) ago: String,
 }
 
 impl HtmlSafe for Moment {}
@@ -30,6 +30,19 @@ pub(super) struct Exact<'a> {
 
 impl HtmlSafe for Exact<'_> {}
 
+/// `2026-11-22 18:03:12`, in columns that say which zone they are in.
+#[derive(Template)]
+#[template(
+    source = r#"<time datetime="{{ of.iso }}">{{ at }}<span class="zone"> UTC</span></time>"#,
+    ext = "html"
+)]
+pub(super) struct Stamp<'a> {
+    of: &'a Moment,
+    at: &'a str,
+}
+
+impl HtmlSafe for Stamp<'_> {}
+
 impl Moment {
     pub(super) fn new(at: Timestamp, now: Timestamp) -> Self {
         let ago = match (now.since(at).as_secs(), at.since(now).as_secs()) {
@@ -43,6 +56,11 @@ impl Moment {
     /// With the exact time to be read.
     pub(super) const fn exact(&self) -> Exact<'_> {
         Exact { of: self }
+    }
+
+    /// For tables of exact times.
+    pub(super) fn stamp(&self) -> Stamp<'_> {
+        Stamp { of: self, at: self.text.trim_end_matches(" UTC") }
     }
 
     /// A time that a view wrote; none if it is none.

@@ -29,6 +29,8 @@ struct Page {
     rows: Vec<Row>,
     pager: Pager,
     coverage: Coverage,
+    /// Nothing is set up yet.
+    begins: bool,
 }
 
 /// How many webhooks stand in one way.
@@ -63,5 +65,6 @@ pub(super) async fn show(visit: Visit, uri: Uri) -> Answer {
     let rows = rows.into_iter().skip(shown.start).take(shown.len()).collect();
     let frame = visit.frame("Overview", Section::Overview)?;
     let shown = asked.map_or("", |(_, key, ..)| *key);
-    Ok(page::ok(&Page { frame, counts: counts.into(), shown, rows, pager, coverage }))
+    let begins = visit.config.webhooks.is_empty();
+    Ok(page::ok(&Page { frame, counts: counts.into(), shown, rows, pager, coverage, begins }))
 }

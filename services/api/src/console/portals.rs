@@ -22,6 +22,8 @@ use crate::http::webhook::change;
 const ROWS: u64 = 25;
 /// The one region that a deployment has.
 const REGION: &str = "local";
+/// The menu of regions: what a form sends, and what people read.
+pub(super) const REGIONS: [(&str, &str); 1] = [(REGION, "This deployment")];
 const FIELDS: &Fields = &[("name", "name", "Name")];
 
 #[derive(Template)]
@@ -129,7 +131,7 @@ impl NewLog {
         portals.sort_by_cached_key(|(_, name)| name.to_lowercase());
         Ok(Self {
             frame: visit.frame("New Dev Portal audit log", Section::PortalLogs)?,
-            regions: [(REGION, "This deployment")],
+            regions: REGIONS,
             portals,
             endpoints: choices(config, None),
             portal: String::new(),

@@ -27,7 +27,11 @@ impl Preview {
     /// The newest event of the first place that has one; a made-up one where none has.
     pub(super) async fn read(visit: &Visit, places: &[Place]) -> Result<Self, Problem> {
         let own = Place::organization(visit.org);
-        for place in places.iter().take(PLACES_MAX).chain([&own]) {
+        let portals = visit.config.portals.values().take(PLACES_MAX);
+        let others: Vec<_> = portals
+            .map(|portal| Place::portal(visit.org, portal.id, &portal.display_name))
+            .collect();
+        for place in places.iter().take(PLACES_MAX).chain([&own]).chain(&others) {
             let newest = visit.api().streams.last_record(place.scope).await;
             let newest = newest.map_err(|error| problems::unread(&error))?;
             if let Some(event) = newest.and_then(|newest| newest.record.events.last().cloned()) {

@@ -13,6 +13,7 @@ use auditrelay_runtime::problem::Problem;
 use http::StatusCode;
 use serde_json::json;
 
+use super::coverage::Coverage;
 use super::form::{self, Errors, Fields, Form};
 use super::jobs::{Estimated, History};
 use super::moment::{self, Moment, bytes, count};
@@ -63,6 +64,7 @@ struct Page {
     unacknowledged: bool,
     panel: Panel,
     history: History,
+    coverage: Coverage,
     /// What was counted before anything is sent.
     estimate: Option<Estimated>,
     errors: Errors,
@@ -87,6 +89,7 @@ impl Page {
             unacknowledged: false,
             panel: Panel::read(visit, &place).await?,
             history: History::read(visit, &place).await?,
+            coverage: Coverage::read(visit.api(), place.scope).await?,
             estimate: None,
             errors: Errors::default(),
             place,

@@ -1,10 +1,11 @@
-//! The Requests tab: every request that a webhook's live delivery sent, by outcome, and one of
-//! them in detail.
+//! The Requests tab: every request that live delivery or a replay job sent, by outcome, and one
+//! of them in detail.
 
 use askama::Template;
 use auditrelay_api_core::attempt::{View, Wish};
 use auditrelay_api_core::query::Query;
 use auditrelay_model::delivery::{Attempt, DeliveryEvent, Lane};
+use auditrelay_model::replay::Jobs;
 use auditrelay_runtime::problem::Problem;
 use auditrelay_streams::Start;
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -21,6 +22,8 @@ use crate::problems;
 
 /// Rows on one page.
 const ROWS: usize = 50;
+/// Replay jobs in the menu.
+const JOBS: usize = 20;
 
 /// Which requests are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +56,8 @@ impl Outcome {
 
 /// A request in a list.
 pub(super) struct Row {
-    pub(super) id: String,
+    /// The path of its own page.
+    pub(super) href: String,
     pub(super) at: Option<Moment>,
     pub(super) delivered: bool,
     pub(super) status: Option<u16>,
@@ -65,9 +69,9 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn of(attempt: View, api: &Api) -> Self {
+    fn of(attempt: View, base: &str, api: &Api) -> Self {
         Self {
-            id: attempt.id,
+            href: format!("{base}/requests/{}?lane={}", attempt.id, attempt.lane),
             at: Moment::parse(Some(&attempt.at), api.now()),
             delivered: attempt.delivered,
             status: attempt.status,
@@ -83,11 +87,35 @@ impl Row {
 /// The newest requests of a place.
 pub(super) async fn newest(visit: &Visit, place: &Place, size: usize) -> Result<Vec<Row>, Problem> {
     let found = attempts::page(&visit.api().streams, place.scope, Wish::newest(size)).await;
-    Ok(rows(visit, found.map_err(|error| problems::unread(&error))?.data))
+    Ok(rows(visit, place, found.map_err(|error| problems::unread(&error))?.data))
 }
 
-fn rows(visit: &Visit, found: Vec<View>) -> Vec<Row> {
-    found.into_iter().map(|view| Row::of(view, visit.api())).collect()
+fn rows(visit: &Visit, place: &Place, found: Vec<View>) -> Vec<Row> {
+    found.into_iter().map(|view| Row::of(view, &place.base, visit.api())).collect()
+}
+
+/// Whose requests a query asks for: those of live delivery, or of a replay job.
+fn lane(query: &Query) -> Lane {
+    let job = query.get("lane").and_then(|lane| lane.parse().ok());
+    job.map_or(Lane::Live, Lane::Replay)
+}
+
+/// Live delivery, and the newest jobs, with what people call them.
+fn lanes(visit: &Visit, jobs: &Jobs, asked: Lane) -> Vec<(String, String)> {
+    let now = visit.api().now();
+    let mut all: Vec<_> = jobs.all().collect();
+    all.sort_by_key(|job| std::cmp::Reverse((job.accepted_at, job.id)));
+    let known = all.into_iter().take(JOBS).map(|job| {
+        let sent = Moment::new(job.accepted_at, now).ago;
+        let name = job.terms.name.as_deref().map_or(String::new(), |name| format!(" {name},"));
+        (job.id.to_string(), format!("Replay{name} sent {sent}"))
+    });
+    let live = ("live".to_owned(), "Live delivery".to_owned());
+    let mut lanes: Vec<_> = std::iter::once(live).chain(known).collect();
+    if lanes.iter().all(|(token, _)| *token != asked.token()) {
+        lanes.push((asked.token(), "Another replay".to_owned()));
+    }
+    lanes
 }
 
 #[derive(Template)]
@@ -98,6 +126,8 @@ struct Page {
     tab: &'static str,
     outcomes: [(Outcome, &'static str, &'static str); 3],
     outcome: Outcome,
+    lanes: Vec<(String, String)>,
+    lane: String,
     rows: Vec<Row>,
     /// The link to older ones.
     older: Option<String>,
@@ -109,13 +139,24 @@ pub(super) async fn list(visit: Visit, named: Named, uri: Uri) -> Answer {
     let query = Query::parse(uri.query());
     let outcome = Outcome::parse(query.get("outcome"));
     let after = query.get("after").and_then(|text| text.parse().ok());
-    let wish = Wish { after, delivered: outcome.delivered(), ..Wish::newest(ROWS) };
+    let lane = lane(&query);
+    let wish = Wish { after, lane, delivered: outcome.delivered(), ..Wish::newest(ROWS) };
     let found = attempts::page(&visit.api().streams, place.scope, wish).await;
     let found = found.map_err(|error| problems::unread(&error))?;
     let older = found.next.map(|next| query.with(&["after"], &[("after", &next.to_string())]));
-    let (rows, frame) = (rows(&visit, found.data), visit.frame(&place.name, place.section())?);
-    let (outcomes, first) = (Outcome::ALL, after.is_none());
-    Ok(page::ok(&Page { frame, place, tab: "requests", outcomes, outcome, rows, older, first }))
+    let jobs = visit.api().jobs(place.scope).await?;
+    Ok(page::ok(&Page {
+        frame: visit.frame(&place.name, place.section())?,
+        tab: "requests",
+        outcomes: Outcome::ALL,
+        outcome,
+        lanes: lanes(&visit, &jobs, lane),
+        lane: lane.token(),
+        rows: rows(&visit, &place, found.data),
+        older,
+        first: after.is_none(),
+        place,
+    }))
 }
 
 #[derive(Template)]
@@ -156,10 +197,15 @@ impl FromRequestParts<Api> for Sequence {
     }
 }
 
-pub(super) async fn show(visit: Visit, named: Named, Sequence(sequence): Sequence) -> Answer {
+pub(super) async fn show(
+    visit: Visit,
+    named: Named,
+    Sequence(sequence): Sequence,
+    uri: Uri,
+) -> Answer {
     let place = Place::find(named, visit.org, &visit.config)?;
-    let streams = &visit.api().streams;
-    let found = streams.delivery_at(place.scope, Lane::Live, Start::Sequence(sequence)).await;
+    let (streams, lane) = (&visit.api().streams, lane(&Query::parse(uri.query())));
+    let found = streams.delivery_at(place.scope, lane, Start::Sequence(sequence)).await;
     let found = found.map_err(|error| problems::unread(&error))?;
     let fact = found.filter(|(at, _)| *at == sequence).ok_or_else(Problem::not_found)?.1;
     let view = View::of(sequence, &fact).ok_or_else(Problem::not_found)?;

@@ -148,7 +148,7 @@ impl Session {
     }
 }
 
-fn seal(api: &Api, purpose: &[u8], what: &impl Serialize) -> Result<String, Problem> {
+pub(super) fn seal(api: &Api, purpose: &[u8], what: &impl Serialize) -> Result<String, Problem> {
     let plain = serde_json::to_vec(what).map_err(|_| Problem::internal())?;
     let nonce = random_nonce(&api.random).map_err(|_| Problem::internal())?;
     let sealed = api.sealing.seal(&plain, purpose, nonce).map_err(|_| Problem::internal())?;
@@ -156,7 +156,7 @@ fn seal(api: &Api, purpose: &[u8], what: &impl Serialize) -> Result<String, Prob
     Ok(parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join("."))
 }
 
-fn open<T: DeserializeOwned>(api: &Api, purpose: &[u8], text: &str) -> Option<T> {
+pub(super) fn open<T: DeserializeOwned>(api: &Api, purpose: &[u8], text: &str) -> Option<T> {
     let mut parts = text.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let (key, nonce, sealed) = (parts.next()??, parts.next()??, parts.next()??);
     if parts.next().is_some() {

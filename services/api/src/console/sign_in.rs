@@ -18,6 +18,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use super::assets;
 use super::form::{Errors, Form};
 use super::gate::{self, Held};
+use super::kept;
 use super::page;
 use super::session::{Session, Vouched, Who};
 use super::visit::{Answer, Whence, signed};
@@ -36,6 +37,8 @@ struct Page {
     /// Whether an identity provider's tokens count too.
     federated: bool,
     notice: Option<&'static str>,
+    /// What was typed when the last session was over.
+    kept: String,
     errors: Errors,
 }
 
@@ -74,18 +77,46 @@ pub(super) async fn show(
         ),
         Some(_) | None => None,
     };
-    let (session, is_new) = match held.session {
-        Some(session) => (session, false),
-        None => (Session::visitor(&api)?, true),
+    let page = Page { notice, ..Page::new(&api, next) };
+    shown(&api, &held, &headers, StatusCode::OK, page)
+}
+
+/// The same for a form that came when its session was over.
+pub(super) fn again(api: &Api, held: &Held, headers: &HeaderMap, kept: String) -> Answer {
+    let notice = if kept.is_empty() {
+        "Your session has ended, and nothing was changed. Sign in again to go on."
+    } else {
+        "Your session has ended, and nothing was changed. Sign in again: what you typed is kept."
     };
-    let form_token = session.form_token(&api)?;
-    let (assets, next, errors) = (assets::folder(), next.to_owned(), Errors::default());
-    let federated = api.oidc.is_some();
-    let mut response = page::ok(&Page { assets, form_token, next, federated, notice, errors });
+    let page = Page { notice: Some(notice), kept, ..Page::new(api, page::HOME) };
+    shown(api, held, headers, StatusCode::UNAUTHORIZED, page)
+}
+
+fn shown(api: &Api, held: &Held, headers: &HeaderMap, status: StatusCode, page: Page) -> Answer {
+    let (session, is_new) = match &held.session {
+        Some(session) => (session.clone(), false),
+        None => (Session::visitor(api)?, true),
+    };
+    let form_token = session.form_token(api)?;
+    let mut response = page::html(status, &Page { form_token, ..page });
     if is_new {
-        gate::set(&mut response, &api, &session, gate::is_secure(&headers));
+        gate::set(&mut response, api, &session, gate::is_secure(headers));
     }
     Ok(response)
+}
+
+impl Page {
+    fn new(api: &Api, next: &str) -> Self {
+        Self {
+            assets: assets::folder(),
+            form_token: String::new(),
+            next: next.to_owned(),
+            federated: api.oidc.is_some(),
+            notice: None,
+            kept: String::new(),
+            errors: Errors::default(),
+        }
+    }
 }
 
 pub(super) async fn enter(
@@ -116,12 +147,10 @@ pub(super) async fn enter(
     api.telemetry.refused("sign_in");
     let next = form.text("next").to_owned();
     let page = Page {
-        assets: assets::folder(),
         form_token: form.session.form_token(&api)?,
-        next: if is_page(&next) { next } else { page::HOME.to_owned() },
-        federated: api.oidc.is_some(),
-        notice: None,
+        kept: form.text(kept::FIELD).to_owned(),
         errors: Errors::one("token", error),
+        ..Page::new(&api, if is_page(&next) { &next } else { page::HOME })
     };
     Ok(page::html(status, &page))
 }
@@ -140,7 +169,10 @@ fn welcome(api: &Api, headers: &HeaderMap, form: &Form, signed: &Signed, text: &
     };
     tracing::info!(actor = signed.actor(), "signed in to the console");
     let next = form.text("next");
-    let mut response = page::see(if is_page(next) { next } else { page::HOME });
+    let mut response = match form.kept(api) {
+        Some(kept) => kept::ask(api, &session, &kept)?,
+        None => page::see(if is_page(next) { next } else { page::HOME }),
+    };
     gate::set(&mut response, api, &session, gate::is_secure(headers));
     Ok(response)
 }

@@ -6,6 +6,7 @@ use askama::Template;
 use auditrelay_api_core::audit_log::{Needle, is_trail};
 use auditrelay_api_core::authz::Ask;
 use auditrelay_api_core::query::Query;
+use auditrelay_model::Timestamp;
 use auditrelay_model::event::EventKind;
 use auditrelay_model::record::Position;
 use auditrelay_runtime::problem::Problem;
@@ -72,9 +73,9 @@ impl Source for Tail {
         let streams = &visit.api().streams;
         let read = streams.records_from(self.place.scope, self.from, RECORDS).await;
         let (records, _) = read.map_err(|error| problems::unread(&error))?;
-        let mut rows = Vec::new();
+        let (mut rows, now) = (Vec::new(), visit.api().now());
         for record in &records {
-            rows.extend(self.rows(record).map_err(|error| problems::unread(&error))?);
+            rows.extend(self.rows(record, now).map_err(|error| problems::unread(&error))?);
             self.from = record.head.sequence + 1;
         }
         if rows.is_empty() {
@@ -89,7 +90,7 @@ impl Source for Tail {
 }
 
 impl Tail {
-    fn rows(&self, record: &Fetched) -> Result<Vec<String>, ReadError> {
+    fn rows(&self, record: &Fetched, now: Timestamp) -> Result<Vec<String>, ReadError> {
         if self.kind.is_some_and(|kind| !record.may_hold(kind)) {
             return Ok(Vec::new());
         }
@@ -103,7 +104,7 @@ impl Tail {
         });
         let rows = wanted.filter_map(|(number, event)| {
             let at = Position { epoch: head.epoch, number, sequence: head.sequence };
-            Entry::of(self.place.scope, at, &event).render().ok()
+            Entry::of(self.place.scope, at, &event, now).render().ok()
         });
         Ok(rows.collect())
     }

@@ -207,6 +207,41 @@ async fn a_session_ends_when_nobody_uses_it() {
 }
 
 #[tokio::test]
+async fn what_was_typed_outlives_the_session_and_its_path_is_the_only_one_it_is_for() {
+    let (_world, api) = World::admin().await;
+    let mut browser = Browser::signed_in(&api).await;
+    browser.go("/console/setup/destinations/new").await;
+    browser.fill("Name", "typed");
+    browser.fill("Endpoint", "https://siem.example");
+    browser.fill("Authorization Header", "Bearer very-secret");
+    browser.cookies.clear();
+    browser.press("Save").await;
+    assert_eq!(browser.page.status, 401);
+    browser.fill("API token", &api.token);
+    browser.press("Sign in").await;
+    browser.sees("authorization typed, and not shown");
+    assert!(!browser.page.text.contains("very-secret"));
+    let (action, fields) = browser.form("Send it now");
+    let elsewhere = Answer::of(browser.post("/console/portals", &fields)).await;
+    assert_eq!(elsewhere.status, 400, "{}", elsewhere.text);
+    let forged = fields.iter().cloned().map(|(name, value)| match name.as_str() {
+        "kept" => (name, format!("{value}A")),
+        _ => (name, value),
+    });
+    let forged = Answer::of(browser.post(&action, &forged.collect::<Vec<_>>())).await;
+    assert_eq!(forged.status, 400, "{}", forged.text);
+    assert_eq!(api.get("/v3/audit-log-destinations").await.expect(200)["data"], json!([]));
+    browser.press("Send it now").await;
+    browser.sees("Created.");
+    // What does not fit is not kept, and the sign-in says so.
+    browser.go("/console/keys").await;
+    browser.cookies.clear();
+    browser.fill("Line", &"é".repeat(10_000));
+    browser.press("Check signature").await;
+    browser.sees("nothing was changed. Sign in again to go on.");
+}
+
+#[tokio::test]
 async fn roles_see_what_they_may_do() {
     let world = World::new().await;
     let api = world.api().await;

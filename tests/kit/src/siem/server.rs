@@ -95,9 +95,8 @@ async fn answer(
     if let Some(seconds) = retry_after {
         response = response.header("retry-after", seconds);
     }
-    response
-        .body(Full::new(Bytes::from_static(b"answered by the test's SIEM")))
-        .map_err(std::io::Error::other)
+    let says = shared.says().unwrap_or_else(|| "answered by the test's SIEM".to_owned());
+    response.body(Full::new(Bytes::from(says))).map_err(std::io::Error::other)
 }
 
 /// A request in hand; let go of when it is answered or given up.

@@ -85,7 +85,7 @@ impl Wish {
         };
         let (gte, lte) = (time(GTE), time(LTE));
         if gte.zip(lte).is_some_and(|(gte, lte)| lte < gte) {
-            faults.push(Fault::query(LTE, Wrong::Invalid("must not be before gte")));
+            faults.push(Fault::query(LTE, Wrong::Invalid("must not be before filter[ts][gte]")));
         }
         let kind = kind(&query, &mut faults);
         let size = size(&query, &mut faults);

@@ -41,7 +41,7 @@ fn every_mistake_in_a_query_is_told() {
         (
             "filter[ts][gte]=2026-01-02T00:00:00Z&filter[ts][lte]=2026-01-01T00:00:00Z",
             "filter[ts][lte]",
-            invalid("must not be before gte"),
+            invalid("must not be before filter[ts][gte]"),
         ),
         ("filter[type]=Authorization", "filter[type]", Wrong::Choices(super::super::wish::KINDS)),
         ("filter[type]=", "filter[type]", Wrong::Choices(super::super::wish::KINDS)),
