@@ -119,6 +119,11 @@ impl Browser {
     }
 
     async fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        let called = self.try_call(method, path, body).await;
+        called.unwrap_or_else(|why| panic!("{method} {path} {body}: {why:#}"))
+    }
+
+    async fn try_call(&self, method: &str, path: &str, body: &Value) -> Result<Value, Value> {
         let request = self.http.request(method.parse().unwrap(), format!("{}{path}", self.session));
         let request = match body {
             Value::Null => request,
@@ -127,8 +132,7 @@ impl Browser {
         let answer = request.send().await.unwrap().text().await.unwrap();
         let mut answer: Value = serde_json::from_str(&answer).unwrap();
         let value = answer["value"].take();
-        assert!(value.get("error").is_none(), "{method} {path} {body}: {value:#}");
-        value
+        if value.get("error").is_some() { Err(value) } else { Ok(value) }
     }
 
     async fn devtools(&self, command: &str, parameters: Value) {
@@ -222,6 +226,20 @@ impl Browser {
         let body = json!({"using": "xpath", "value": path});
         let found = self.call("POST", "/element", &body).await;
         found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// Does something that leads to another page, and waits until it is there.
+    pub(crate) async fn leave(&self, doing: impl Future<Output = ()>) {
+        let body = json!({"using": "xpath", "value": "//footer | //body[@class='alone']"});
+        let page = async || self.try_call("POST", "/element", &body).await;
+        let before = page().await.ok();
+        doing.await;
+        wait::until("another page", async || match page().await {
+            Ok(now) if Some(&now) != before.as_ref() => Ok(()),
+            Ok(_) => Err(self.url().await),
+            Err(why) => Err(why.to_string()),
+        })
+        .await;
     }
 
     async fn click_at(&self, path: &str) {

@@ -57,23 +57,17 @@ impl Hands {
     /// The same inside the page's own tabs.
     pub(crate) async fn tab(self, browser: &Browser, words: &str) {
         if self != Self::Keys {
-            return browser.tab(words).await;
+            return browser.leave(browser.tab(words)).await;
         }
         self.go_on(browser, words, "main nav").await;
     }
 
     async fn go_on(self, browser: &Browser, words: &str, within: &str) {
         if self != Self::Keys {
-            return browser.click(words).await;
+            return browser.leave(browser.click(words)).await;
         }
         reach(browser, words, within).await;
-        browser.run("window.before = true").await;
-        browser.press(ENTER).await;
-        wait::until(&format!("a page behind {words:?}"), async || {
-            let there = "return !window.before && document.readyState === 'complete'";
-            if browser.run(there).await == true { Ok(()) } else { Err(browser.url().await) }
-        })
-        .await;
+        browser.leave(browser.press(ENTER)).await;
     }
 
     /// Waits until people read this; where nothing changes by itself they load the page again.

@@ -17,6 +17,7 @@ mod forms;
 mod hands;
 mod how_to;
 mod pages;
+mod provider;
 mod scene;
 mod visitors;
 

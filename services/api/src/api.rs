@@ -94,7 +94,11 @@ impl Api {
             configs: Projection::start(&streams, stop, tasks),
             replays: Projection::start(&streams, stop, tasks),
             tokens: Tokens::default(),
-            oidc: config.oidc.clone().map(Oidc::new).transpose()?,
+            oidc: config
+                .oidc
+                .clone()
+                .map(|rules| Oidc::new(rules, config.oidc_client.clone()))
+                .transpose()?,
             log: AccessLog::start(&streams, "api", Arc::clone(&context.clock), ends),
             telemetry,
             jwks: signing.jwks(),

@@ -185,7 +185,13 @@ enum Holder {
 
 /// For whom the identity provider vouches, where the organization that it names exists.
 async fn vouched(api: &Api, oidc: &Oidc, token: &str) -> Result<Holder, Problem> {
-    let Some(person) = oidc.verify(token, api.now()).await? else { return Ok(Holder::Nobody) };
+    match oidc.verify(token, api.now()).await? {
+        Some(person) => holder_of(api, person).await,
+        None => Ok(Holder::Nobody),
+    }
+}
+
+async fn holder_of(api: &Api, person: Person) -> Result<Holder, Problem> {
     let Person { subject, name, grant } = person;
     let caller = match grant {
         Grant::Operator => Some(Caller::Platform),
@@ -195,6 +201,23 @@ async fn vouched(api: &Api, oidc: &Oidc, token: &str) -> Result<Holder, Problem>
         }
     };
     Ok(caller.map_or(Holder::Nobody, |caller| Holder::Person { caller, subject, name }))
+}
+
+/// Who comes back from the identity provider with this ID token.
+pub(crate) async fn vouched_for(
+    api: &Api,
+    token: &str,
+    nonce: &str,
+    origin: Origin,
+) -> Result<Option<Signed>, Problem> {
+    let Some(oidc) = &api.oidc else { return Ok(None) };
+    let Some(person) = oidc.verify_id(token, nonce, api.now()).await? else { return Ok(None) };
+    let Holder::Person { caller, subject, name } = holder_of(api, person).await? else {
+        return Ok(None);
+    };
+    let principal = Some(Principal::Federated(subject));
+    let origin = Origin { principal_name: name, ..origin };
+    Ok(Some(Signed { api: api.clone(), caller, principal, origin }))
 }
 
 /// The organization by its id or its name.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use auditrelay_api_core::address::AddressRules;
-use auditrelay_api_core::oidc::Rules;
+use auditrelay_api_core::oidc::{Client, Rules};
 use auditrelay_api_core::page::CursorKey;
 use auditrelay_format::Vendor;
 use auditrelay_model::address::AddressPolicy;
@@ -41,6 +41,8 @@ pub struct Config {
     pub vendor: Vendor,
     /// Whose tokens count beside our own, if anybody's.
     pub oidc: Option<Rules>,
+    /// What the console is at that provider, if people sign in there.
+    pub oidc_client: Option<Client>,
     /// Proxies whose word on a client's address is taken.
     pub proxies: Proxies,
     /// Empty lists for resources of the platform that we do not have, for clients that look.
@@ -73,6 +75,7 @@ impl Config {
             trace_url: trace_url(settings),
             vendor: settings.parse("sender.vendor", Vendor::default(), "a vendor's name"),
             oidc: oidc(settings),
+            oidc_client: oidc_client(settings),
             proxies: Proxies::parse(settings, "api.trusted_proxies"),
             foreign_stubs: settings.flag("api.foreign_stubs", false),
         }
@@ -148,6 +151,32 @@ fn oidc(settings: &mut Settings) -> Option<Rules> {
         settings.mistake("api.oidc_admins", nobody.to_owned());
     }
     Some(rules)
+}
+
+/// The console as a client of the identity provider; none without an id.
+fn oidc_client(settings: &mut Settings) -> Option<Client> {
+    let id = settings.optional("api.oidc_client_id");
+    let secret = settings.secret("api.oidc_client_secret");
+    let url = settings.optional("api.public_url");
+    let url = url.map(|url| url.trim_end_matches('/').to_owned());
+    if url.as_deref().is_some_and(|url| !is_origin(url)) {
+        let origin = "must be where browsers come, without a path: https://audit.example";
+        settings.mistake("api.public_url", origin.to_owned());
+    }
+    let id = id?;
+    for (key, other) in [("api.oidc_issuer", None), ("api.public_url", Some(&url))] {
+        let there = other.map_or_else(|| settings.optional(key).is_some(), Option::is_some);
+        if !there {
+            settings.mistake(key, "must be set with api.oidc_client_id".to_owned());
+        }
+    }
+    Some(Client { id, secret, public_url: url? })
+}
+
+/// Whether a text is a scheme and an authority.
+fn is_origin(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@']))
 }
 
 /// Networks as CIDR or single addresses.

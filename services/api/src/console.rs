@@ -38,6 +38,7 @@ mod pager;
 mod place;
 mod portals;
 mod preview;
+mod provider;
 mod quarantine;
 mod replay;
 mod requests;
@@ -67,6 +68,8 @@ pub(crate) fn routes(api: &Api) -> Router<Api> {
         .route("/console/", get(page::home))
         .route("/console/{*rest}", get(page::missing).post(page::missing))
         .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route("/console/sign-in/provider", get(provider::begin))
+        .route(crate::oidc::BACK, get(provider::back))
         .route("/console/sign-out", post(sign_in::leave))
         .route("/console/theme", post(theme::choose))
         .route("/console/organization", get(organization::show))

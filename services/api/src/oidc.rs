@@ -5,8 +5,9 @@
 //! not answer, the keys that are known go on counting for a day.
 
 mod keys;
+mod sign_in;
 
-use auditrelay_api_core::oidc::{Person, Rules, judge};
+use auditrelay_api_core::oidc::{Client, Person, Rules, judge};
 use auditrelay_model::Timestamp;
 use auditrelay_runtime::problem::Problem;
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header};
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 use keys::Keys;
 
 pub(crate) use keys::is_allowed;
+pub(crate) use sign_in::{BACK, Challenge, SignIn};
 
 use crate::problems;
 
@@ -35,13 +37,21 @@ const ALGORITHMS: [Algorithm; 9] = [
 pub(crate) struct Oidc {
     rules: Rules,
     keys: Keys,
+    sign_in: Option<SignIn>,
 }
 
 impl Oidc {
     /// Nothing is fetched yet.
-    pub(crate) fn new(rules: Rules) -> anyhow::Result<Self> {
-        let keys = Keys::new(rules.issuer.clone())?;
-        Ok(Self { rules, keys })
+    pub(crate) fn new(rules: Rules, client: Option<Client>) -> anyhow::Result<Self> {
+        let (http, issuer) = (keys::client()?, rules.issuer.clone());
+        let keys = Keys::new(issuer.clone(), http.clone());
+        let sign_in = client.map(|client| SignIn::new(client, issuer, http));
+        Ok(Self { rules, keys, sign_in })
+    }
+
+    /// Where people sign in, if the console may lead them there.
+    pub(crate) const fn sign_in(&self) -> Option<&SignIn> {
+        self.sign_in.as_ref()
     }
 
     /// Whether the credential can only be a token of a provider.
@@ -55,6 +65,28 @@ impl Oidc {
         token: &str,
         now: Timestamp,
     ) -> Result<Option<Person>, Problem> {
+        self.judged(token, &self.rules, None, now).await
+    }
+
+    /// The same for an ID token, which is meant for the console and for one sign-in.
+    pub(crate) async fn verify_id(
+        &self,
+        token: &str,
+        nonce: &str,
+        now: Timestamp,
+    ) -> Result<Option<Person>, Problem> {
+        let Some(sign_in) = &self.sign_in else { return Ok(None) };
+        let rules = Rules { audience: sign_in.audience().to_owned(), ..self.rules.clone() };
+        self.judged(token, &rules, Some(nonce), now).await
+    }
+
+    async fn judged(
+        &self,
+        token: &str,
+        rules: &Rules,
+        nonce: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<Person>, Problem> {
         let Ok(header) = decode_header(token) else { return Ok(refused("form")) };
         if !ALGORITHMS.contains(&header.alg) {
             return Ok(refused("algorithm"));
@@ -64,7 +96,10 @@ impl Oidc {
         let found = found.map_err(|error| problems::no_provider(&error))?;
         let Some(key) = found else { return Ok(refused("key")) };
         let Some(claims) = claims(token, &header, &key) else { return Ok(refused("signature")) };
-        match judge(&claims, &self.rules, now) {
+        if nonce.is_some() && claims.get("nonce").and_then(Value::as_str) != nonce {
+            return Ok(refused("nonce"));
+        }
+        match judge(&claims, rules, now) {
             Ok(person) => Ok(Some(person)),
             Err(why) => Ok(refused(why.name())),
         }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use auditrelay_model::Timestamp;
+use auditrelay_model::secret::Secret;
 use auditrelay_model::token::Role;
 use serde_json::{Map, Value};
 
@@ -29,6 +30,17 @@ pub struct Rules {
     pub operators: Vec<String>,
     /// How far the provider's clock may be off.
     pub clock_skew: Duration,
+}
+
+/// What the provider knows the console as.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Its name at the provider; ID tokens are meant for it.
+    pub id: String,
+    /// What proves that it is the one; none for a public client.
+    pub secret: Option<Secret>,
+    /// Where browsers reach the console, without a path.
+    pub public_url: String,
 }
 
 /// Somebody for whom the provider vouches.

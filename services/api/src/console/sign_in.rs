@@ -1,4 +1,4 @@
-//! Signing in with an API token, and out again.
+//! Signing in with a token, and out again.
 
 use askama::Template;
 use auditrelay_api_core::Action;
@@ -36,6 +36,8 @@ struct Page {
     next: String,
     /// Whether an identity provider's tokens count too.
     federated: bool,
+    /// Whether people sign in at the provider.
+    provider: bool,
     notice: Option<&'static str>,
     /// What was typed when the last session was over.
     kept: String,
@@ -81,6 +83,12 @@ pub(super) async fn show(
     shown(&api, &held, &headers, StatusCode::OK, page)
 }
 
+/// The same for somebody whom the identity provider sent back, but not as somebody.
+pub(super) fn declined(api: &Api, held: &Held, headers: &HeaderMap, why: &'static str) -> Answer {
+    let page = Page { notice: Some(why), ..Page::new(api, page::HOME) };
+    shown(api, held, headers, StatusCode::FORBIDDEN, page)
+}
+
 /// The same for a form that came when its session was over.
 pub(super) fn again(api: &Api, held: &Held, headers: &HeaderMap, kept: String) -> Answer {
     let notice = if kept.is_empty() {
@@ -112,6 +120,7 @@ impl Page {
             form_token: String::new(),
             next: next.to_owned(),
             federated: api.oidc.is_some(),
+            provider: api.oidc.as_ref().is_some_and(|oidc| oidc.sign_in().is_some()),
             notice: None,
             kept: String::new(),
             errors: Errors::default(),
@@ -157,16 +166,7 @@ pub(super) async fn enter(
 
 /// A new session, whatever cookie was there before.
 fn welcome(api: &Api, headers: &HeaderMap, form: &Form, signed: &Signed, text: &str) -> Answer {
-    let session = match (signed.caller, &signed.principal) {
-        (Caller::Member { org, token, .. }, _) => Session::member(api, org, token)?,
-        (Caller::Federated { org, role }, Some(Principal::Federated(subject))) => {
-            let (org, role) = (org.to_string(), role.name().to_owned());
-            let (subject, name) = (subject.clone(), signed.origin.principal_name.clone());
-            let until = expiry(text).unwrap_or_default();
-            Session::person(api, Vouched { org, role, subject, name, until })?
-        }
-        (Caller::Federated { .. } | Caller::Platform, _) => return Err(Problem::internal().into()),
-    };
+    let session = session(api, signed, expiry(text).unwrap_or_default())?;
     tracing::info!(actor = signed.actor(), "signed in to the console");
     let next = form.text("next");
     let mut response = match form.kept(api) {
@@ -177,8 +177,21 @@ fn welcome(api: &Api, headers: &HeaderMap, form: &Form, signed: &Signed, text: &
     Ok(response)
 }
 
+/// A new session of somebody who may have one; a person's ends then.
+pub(super) fn session(api: &Api, signed: &Signed, until: i64) -> Result<Session, Problem> {
+    match (signed.caller, &signed.principal) {
+        (Caller::Member { org, token, .. }, _) => Session::member(api, org, token),
+        (Caller::Federated { org, role }, Some(Principal::Federated(subject))) => {
+            let (org, role) = (org.to_string(), role.name().to_owned());
+            let (subject, name) = (subject.clone(), signed.origin.principal_name.clone());
+            Session::person(api, Vouched { org, role, subject, name, until })
+        }
+        (Caller::Federated { .. } | Caller::Platform, _) => Err(Problem::internal()),
+    }
+}
+
 /// When a provider's token ends, in nanoseconds; it was checked before.
-fn expiry(token: &str) -> Option<i64> {
+pub(super) fn expiry(token: &str) -> Option<i64> {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
     claims.get("exp")?.as_i64()?.checked_mul(1_000_000_000)

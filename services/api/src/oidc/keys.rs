@@ -52,15 +52,8 @@ struct Discovered {
 }
 
 impl Keys {
-    pub(super) fn new(issuer: String) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
-            .timeout(REQUEST_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .context("the client for the identity provider")?;
-        Ok(Self { issuer, http, known: RwLock::default(), asked: Mutex::default() })
+    pub(super) fn new(issuer: String, http: reqwest::Client) -> Self {
+        Self { issuer, http, known: RwLock::default(), asked: Mutex::default() }
     }
 
     /// The key by its id, fit for the algorithm; without an id the only one that fits.
@@ -127,17 +120,32 @@ impl Keys {
     }
 
     async fn get(&self, url: &str) -> anyhow::Result<Value> {
-        let mut response = self.http.get(url).send().await?;
+        let response = self.http.get(url).send().await?;
         ensure!(response.status() == http::StatusCode::OK, "answered {}", response.status());
-        let mut body = Vec::new();
-        while let Some(part) = response.chunk().await? {
-            body.extend_from_slice(&part);
-            if body.len() > DOCUMENT_MAX {
-                bail!("a document of more than {DOCUMENT_MAX} bytes");
-            }
-        }
-        Ok(serde_json::from_slice(&body)?)
+        document(response).await
     }
+}
+
+/// A document of the provider, if it is not too large.
+pub(super) async fn document(mut response: reqwest::Response) -> anyhow::Result<Value> {
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await? {
+        body.extend_from_slice(&part);
+        if body.len() > DOCUMENT_MAX {
+            bail!("a document of more than {DOCUMENT_MAX} bytes");
+        }
+    }
+    Ok(serde_json::from_slice(&body)?)
+}
+
+/// What asks the provider: it follows nobody elsewhere, and waits for no answer for ever.
+pub(super) fn client() -> anyhow::Result<reqwest::Client> {
+    let client = reqwest::Client::builder()
+        .timeout(REQUEST_TIMEOUT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    client.build().context("the client for the identity provider")
 }
 
 impl Known {

@@ -5,21 +5,27 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use auditrelay_api::Config;
-use auditrelay_api_core::oidc::Rules;
+use auditrelay_api_core::oidc::{Client as ConsoleClient, Rules};
+use auditrelay_api_core::query::Query;
 use auditrelay_model::Clock;
+use auditrelay_model::secret::Secret;
 use auditrelay_runtime::clock::SystemClock;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
 };
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::{HeaderMap, StatusCode};
+use reqwest::Method;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use crate::support::{Client, World};
+use crate::browser::Browser;
+use crate::support::{Answer, Client, World};
 
 enum Key {
     Rsa(RsaKeyPair),
@@ -33,6 +39,30 @@ struct Provider {
     keys: Vec<(&'static str, &'static str, Key)>,
     published: Arc<Mutex<Vec<Value>>>,
     asked: Arc<AtomicUsize>,
+    /// The code that it gave out last.
+    given: Arc<Mutex<Option<Given>>>,
+}
+
+/// A code, the challenge that it was given for, and what it is worth.
+#[derive(Clone)]
+struct Given {
+    code: String,
+    challenge: String,
+    token: String,
+}
+
+/// What the token endpoint says; a code counts once.
+fn redeemed(given: &Mutex<Option<Given>>, headers: &HeaderMap, body: &str) -> Option<Json<Value>> {
+    let asked = Query::parse(Some(body));
+    let given = given.lock().unwrap().take()?;
+    let proof = text(&Sha256::digest(asked.get("code_verifier")?));
+    let basic = format!("Basic {}", STANDARD.encode("console:s%2Fcret"));
+    let right = asked.get("grant_type") == Some("authorization_code")
+        && asked.get("code") == Some(&given.code)
+        && asked.get("redirect_uri") == Some("http://console.example/console/sign-in/callback")
+        && headers["authorization"] == basic
+        && proof == given.challenge;
+    right.then(|| Json(json!({"id_token": given.token, "token_type": "Bearer"})))
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -55,7 +85,14 @@ impl Provider {
         ];
         let published: Vec<Value> = keys.iter().map(|(id, _, key)| public(id, key)).collect();
         let (published, asked) = (Arc::new(Mutex::new(published)), Arc::new(AtomicUsize::new(0)));
-        let document = json!({"issuer": issuer, "jwks_uri": format!("{issuer}/keys")});
+        let document = json!({"issuer": issuer, "jwks_uri": format!("{issuer}/keys"),
+            "authorization_endpoint": format!("{issuer}/authorize?from=test"),
+            "token_endpoint": format!("{issuer}/token")});
+        let given = Arc::new(Mutex::new(None));
+        let worth = Arc::clone(&given);
+        let token = async move |headers: HeaderMap, body: String| {
+            redeemed(&worth, &headers, &body).ok_or(StatusCode::BAD_REQUEST)
+        };
         let (shown, count) = (Arc::clone(&published), Arc::clone(&asked));
         let keys_of = move || {
             count.fetch_add(1, Ordering::SeqCst);
@@ -64,14 +101,29 @@ impl Provider {
         };
         let router = Router::new()
             .route("/realm/.well-known/openid-configuration", get(move || async { Json(document) }))
-            .route("/realm/keys", get(keys_of));
+            .route("/realm/keys", get(keys_of))
+            .route("/realm/token", post(token));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { issuer, keys, published, asked }
+        Self { issuer, keys, published, asked, given }
     }
 
     fn claims(&self, role: &str) -> Value {
         json!({"iss": self.issuer, "aud": "auditrelay", "sub": "u-1", "name": "ada@example.com",
             "exp": seconds() + 300, "iat": seconds(), "organization": "Acme", "roles": [role]})
+    }
+
+    /// Gives out a code for what a browser was led here with; returns the way back.
+    fn vouch(&self, asked: &Query, changes: &[(&str, Value)]) -> String {
+        let mut claims = self.claims("audit-viewer");
+        claims["aud"] = json!("console");
+        claims["nonce"] = json!(asked.get("nonce"));
+        for (name, value) in changes {
+            claims[*name] = value.clone();
+        }
+        let challenge = asked.get("code_challenge").unwrap().to_owned();
+        let (code, token) = ("a code".to_owned(), self.token("ec", &claims));
+        *self.given.lock().unwrap() = Some(Given { code, challenge, token });
+        format!("/console/sign-in/callback?code=a+code&state={}", asked.get("state").unwrap())
     }
 
     /// A token of the key with this id.
@@ -131,7 +183,13 @@ fn rules(issuer: &str) -> Rules {
 async fn world() -> (World, Client, Provider) {
     let provider = Provider::start().await;
     let mut world = World::new().await;
-    world.config = Config { oidc: Some(rules(&provider.issuer)), ..world.config };
+    let oidc_client = Some(ConsoleClient {
+        id: "console".to_owned(),
+        secret: Some(Secret::new("s/cret".to_owned())),
+        public_url: "http://console.example".to_owned(),
+    });
+    let oidc = Some(rules(&provider.issuer));
+    world.config = Config { oidc, oidc_client, ..world.config };
     let api = world.api().await;
     api.organization("Acme").await;
     (world, api, provider)
@@ -227,4 +285,77 @@ async fn new_keys_are_found_and_an_absent_provider_is_no_refusal() {
     away.config = Config { oidc: Some(rules("http://127.0.0.1:1/realm")), ..away.config };
     let lonely = away.api().await.with_token(&provider.token("ed", &claims));
     lonely.get("/v3/portals").await.expect(503);
+}
+
+/// Begins a sign-in; what the provider is asked for.
+async fn led(browser: &mut Browser, provider: &Provider) -> Query {
+    browser.go("/console/sign-in").await;
+    browser.sees("Sign in with your identity provider");
+    let begin = browser.request(Method::GET, "/console/sign-in/provider?next=/console/keys");
+    let answer = Answer::of(begin).await;
+    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.contains("; HttpOnly; SameSite=Lax"), "{cookie}");
+    let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+    browser.cookies.insert(name.to_owned(), value.to_owned());
+    let there = answer.headers["location"].to_str().unwrap();
+    let asked = there.strip_prefix(&format!("{}/authorize?from=test&", provider.issuer)).unwrap();
+    let asked = Query::parse(Some(asked));
+    assert_eq!(asked.get("code_challenge_method"), Some("S256"));
+    asked
+}
+
+#[tokio::test]
+async fn people_sign_in_to_the_console_at_the_provider() {
+    let (_world, api, provider) = world().await;
+    let mut browser = Browser::open(&api, "/console/sign-in").await;
+    let asked = led(&mut browser, &provider).await;
+    let back = provider.vouch(&asked, &[]);
+    browser.go(&back).await;
+    assert_eq!(browser.page.status, 200, "{}", browser.page.text);
+    browser.click("Go on").await;
+    assert_eq!(browser.path, "/console/keys");
+    browser.sees("ada@example.com viewer");
+    // Once was enough: the browser does not hold any more what it began with.
+    browser.go(&back).await;
+    browser.sees("Signing in took too long, or was begun in another browser.");
+
+    let declined = "The identity provider did not sign you in.";
+    let nobody = "what it says of you allows nothing here";
+    for (changes, words) in [
+        (vec![("nonce", json!("another"))], nobody),
+        (vec![("aud", json!("auditrelay"))], nobody),
+        (vec![("roles", json!("none"))], nobody),
+        (vec![("roles", json!("operator"))], nobody),
+        (vec![("organization", json!("Nowhere"))], nobody),
+        (vec![("exp", json!(seconds() - 300))], nobody),
+    ] {
+        let mut browser = Browser::open(&api, "/console/sign-in").await;
+        let asked = led(&mut browser, &provider).await;
+        browser.go(&provider.vouch(&asked, &changes)).await;
+        assert_eq!(browser.page.status, 403);
+        browser.sees(words);
+        browser.go("/console/keys").await;
+        assert!(browser.path.starts_with("/console/sign-in"), "{changes:?}");
+    }
+    let mut browser = Browser::open(&api, "/console/sign-in").await;
+    let asked = led(&mut browser, &provider).await;
+    let state = asked.get("state").unwrap();
+    let way = |rest: &str| format!("/console/sign-in/callback?{rest}");
+    browser.go(&way("code=a+code&state=another")).await;
+    browser.sees("was begun in another browser");
+    browser.go(&way(&format!("error=access_denied&state={state}"))).await;
+    browser.sees(declined);
+    browser.go(&way(&format!("code=unknown&state={state}"))).await;
+    browser.sees(declined);
+}
+
+#[tokio::test]
+async fn without_a_client_at_the_provider_nobody_is_led_there() {
+    let (_world, api) = World::admin().await;
+    let mut browser = Browser::open(&api, "/console/sign-in").await;
+    assert!(!browser.page.text.contains("identity provider"));
+    for path in ["/console/sign-in/provider", "/console/sign-in/callback?code=x&state=y"] {
+        browser.go(path).await;
+        assert_eq!(browser.page.status, 404, "{path}");
+    }
 }
