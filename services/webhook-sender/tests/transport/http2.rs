@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use auditrelay_webhook_sender::transport::Outgoing;
 use auditrelay_webhook_sender_core::outcome::{FailureKind, Outcome};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -68,6 +70,32 @@ async fn a_bomb_of_compressed_fields_is_no_answer() {
     .await;
     let outcome = transport(Some(receiver.roots())).post(outgoing(&receiver.url)).await;
     failed_by_protocol(&outcome);
+}
+
+/// Here they are not counted, and none is kept: the deadline ends them.
+#[tokio::test]
+async fn interim_heads_are_passed_over_until_the_deadline() {
+    let interim = [&[0x08, 3], &b"103"[..]].concat();
+    for (count, answers) in [(20, true), (1_000, false)] {
+        let interim = interim.clone();
+        let receiver = Receiver::start(move |_, stream| {
+            let mut frames = frame(HEADERS, END_HEADERS, stream, &interim).repeat(count);
+            if answers {
+                frames.extend(frame(HEADERS, END_STREAM | END_HEADERS, stream, &[OK]));
+            }
+            frames
+        })
+        .await;
+        let deadline = Duration::from_secs(if answers { 15 } else { 1 });
+        let request = Outgoing { deadline, ..outgoing(&receiver.url) };
+        let outcome = transport(Some(receiver.roots())).post(request).await;
+        if answers {
+            assert_eq!(outcome, answered(200, ""));
+        } else {
+            let timed_out = matches!(outcome, Outcome::Failed { kind: FailureKind::Timeout, .. });
+            assert!(timed_out, "{outcome:?}");
+        }
+    }
 }
 
 #[tokio::test]
