@@ -61,7 +61,7 @@ impl Scene {
         let fleet = Fleet::start(1, SENDERS).await;
         let api = Caller::new(vec![fleet.api], Duration::from_secs(10));
         let sides = scene::sides(&api, WRITERS).await;
-        sides[1].siem.answer_always(Answer::Slow(Duration::from_millis(150), 200));
+        sides[1].siem.answer_always(Answer::Slow(Duration::from_millis(60), 200));
         let turn = AtomicUsize::new(0);
         sides[2].siem.answer_by(move |_| match turn.fetch_add(1, Ordering::SeqCst) % 23 {
             2 => Answer::Status(503),
