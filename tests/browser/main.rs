@@ -17,6 +17,7 @@ mod forms;
 mod hands;
 mod how_to;
 mod pages;
+mod portrait;
 mod provider;
 mod scene;
 mod visitors;
@@ -32,5 +33,5 @@ pub(crate) const DESK: Look = Look { width: 1280, scheme: "light" };
 pub(crate) async fn sign_in(browser: &Browser, stack: &Stack, org: &Org) {
     browser.go(&format!("{}/", stack.console())).await;
     browser.fill("API token", &org.admin).await;
-    browser.click("Sign in").await;
+    browser.leave(browser.click("Sign in")).await;
 }

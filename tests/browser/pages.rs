@@ -12,11 +12,12 @@ const PAGE_BYTES_MAX: u64 = 100_000;
 const PICTURES: &str = "AUDITRELAY_BROWSER_PICTURES";
 
 /// Where what is shown is not a page: parts of pages, ways elsewhere, and a file.
-const NO_PAGES: [&str; 8] = [
+const NO_PAGES: [&str; 9] = [
     "/",
     "/console",
     "/console/",
     "/console/setup",
+    "/console/sign-in/provider",
     "/console/live/{scope}/watch",
     "/console/live/{scope}/tail",
     "/console/live/{scope}/{panel}",

@@ -24,6 +24,8 @@ use crate::pull;
 
 /// Events on one page.
 const ROWS: &str = "50";
+/// Logs in the menu; the page of each log leads here too.
+const LOGS_MAX: usize = 200;
 /// The menu's entries: what a form sends, what people read, how many hours.
 const RANGES: [(&str, &str, u64); 5] = [
     ("1h", "Last hour", 1),
@@ -181,8 +183,8 @@ impl Events {
     fn empty(visit: &Visit, place: &Place, asked: Asked) -> Result<Self, Problem> {
         let own = Place::organization(visit.org);
         let places = glance::places(&visit.config, own);
-        let mut logs: Vec<_> =
-            places.into_iter().map(|place| (place.scope.token(), place.name)).collect();
+        let places = places.into_iter().take(LOGS_MAX);
+        let mut logs: Vec<_> = places.map(|place| (place.scope.token(), place.name)).collect();
         if logs.iter().all(|(token, _)| *token != asked.log) {
             logs.push((place.scope.token(), place.name.clone()));
         }

@@ -76,6 +76,7 @@ async fn pages_at_a_thousand_webhooks() {
         "setup/konnect/requests",
     ] {
         let took = median(&browser, &format!("/console/{page}")).await;
-        println!("{page}: {:.1} ms", took.as_secs_f64() * 1_000.0);
+        let shown = Answer::of(browser.request(Method::GET, &format!("/console/{page}"))).await;
+        println!("{page}: {:.1} ms, {} bytes", took.as_secs_f64() * 1_000.0, shown.text.len());
     }
 }
