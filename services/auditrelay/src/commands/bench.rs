@@ -19,9 +19,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::json;
+use url::Url;
 
 use self::report::Row;
-use self::workloads::{Effort, delivery, idle, ingest, latency};
+use self::stage::Given;
+use self::workloads::{Effort, Rig, delivery, idle, ingest, latency, outage};
+use super::org::PLATFORM_TOKEN;
+use crate::client::server_url;
 use crate::failure::Failure;
 use crate::output::{self, Output};
 
@@ -31,7 +35,8 @@ Examples:
   auditrelay bench --only deliver,latency      two of them
   auditrelay bench --quick --json bench.json   half a minute, for a look
 
-Starts a broker and every service as processes of its own, on a store that is thrown away. Limits
+Starts a broker and every service as processes of its own, on a store that is thrown away; or uses
+those of --url, which must reach this machine's loopback addresses over plain http. Limits
 are measured in between; compare ratios, not rates. Every run ends with a ledger: one in which not
 every accepted event came exactly once does not count, and the command fails.";
 
@@ -54,6 +59,22 @@ pub(crate) struct BenchArgs {
     /// Fail when a ratio is far below what it should be
     #[arg(long)]
     check: bool,
+
+    /// Measure a running system instead: its API
+    #[arg(long, value_name = "URL", value_parser = server_url, requires = "nats_url", requires = "platform_token")]
+    url: Option<Url>,
+
+    /// Its ingest, where that has an address of its own
+    #[arg(long, value_name = "URL", value_parser = server_url, requires = "url")]
+    ingest_url: Option<Url>,
+
+    /// Its broker, with user and password if it wants them
+    #[arg(long, value_name = "URL", requires = "url")]
+    nats_url: Option<String>,
+
+    /// Its platform token
+    #[arg(long, env = PLATFORM_TOKEN, value_name = "TOKEN", hide_env_values = true)]
+    platform_token: Option<String>,
 }
 
 /// The workloads.
@@ -86,16 +107,21 @@ impl Workload {
         Self::Idle,
     ];
 
-    async fn run(self, http: &reqwest::Client, effort: Effort) -> Result<Vec<Row>, Failure> {
+    async fn run(self, rig: &Rig) -> Result<Vec<Row>, Failure> {
         match self {
-            Self::Ingest => ingest::run(http, effort, true).await,
-            Self::IngestDefault => ingest::run(http, effort, false).await,
-            Self::Deliver => delivery::one_receiver(http, effort).await,
-            Self::FanOut => delivery::fan_out(http, effort).await,
-            Self::Latency => latency::run(http, effort).await,
-            Self::CatchUp => delivery::catch_up(http, effort).await,
-            Self::Idle => idle::run(effort).await,
+            Self::Ingest => ingest::run(rig, true).await,
+            Self::IngestDefault => ingest::run(rig, false).await,
+            Self::Deliver => delivery::one_receiver(rig).await,
+            Self::FanOut => delivery::fan_out(rig).await,
+            Self::Latency => latency::run(rig).await,
+            Self::CatchUp => outage::catch_up(rig).await,
+            Self::Idle => idle::run(rig).await,
         }
+    }
+
+    /// How a given broker syncs cannot be changed; what its webhooks cost cannot be seen.
+    fn suits(self, rig: &Rig) -> bool {
+        rig.given.is_none() || !matches!(self, Self::IngestDefault | Self::Idle)
     }
 }
 
@@ -113,16 +139,12 @@ pub(crate) async fn run(args: BenchArgs, output: Output) -> Result<ExitCode, Fai
     if cfg!(debug_assertions) {
         output::note("this build is not optimized: its figures say nothing");
     }
-    let effort = if args.quick { Effort::QUICK } else { Effort::FULL };
-    let http = reqwest::Client::builder()
-        .timeout(Duration::from_secs(30))
-        .build()
-        .map_err(anyhow::Error::from)?;
+    let rig = rig(&args)?;
     let mut rows = Vec::new();
     let chosen = |workload: &Workload| args.only.is_empty() || args.only.contains(workload);
-    for workload in Workload::ALL.into_iter().filter(chosen) {
+    for workload in Workload::ALL.into_iter().filter(chosen).filter(|one| one.suits(&rig)) {
         output::note(&format!("measuring {workload:?} …"));
-        rows.extend(workload.run(&http, effort).await?);
+        rows.extend(workload.run(&rig).await?);
     }
     let document = json!({
         "optimized": !cfg!(debug_assertions),
@@ -142,6 +164,21 @@ pub(crate) async fn run(args: BenchArgs, output: Output) -> Result<ExitCode, Fai
         output::note(finding);
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn rig(args: &BenchArgs) -> Result<Rig, Failure> {
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build();
+    let given = match (&args.url, &args.nats_url, &args.platform_token) {
+        (Some(api), Some(nats), Some(token)) => Some(Given {
+            api: api.clone(),
+            ingest: args.ingest_url.clone().unwrap_or_else(|| api.clone()),
+            nats: nats.clone(),
+            platform_token: token.clone(),
+        }),
+        _ => None,
+    };
+    let effort = if args.quick { Effort::QUICK } else { Effort::FULL };
+    Ok(Rig { http: http.map_err(anyhow::Error::from)?, effort, given })
 }
 
 fn findings(rows: &[Row], check: bool) -> Vec<String> {

@@ -1,6 +1,5 @@
 //! What the machine and the layers below us do at best, measured in the same run.
 
-use std::io::Write;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant as Moment};
 
@@ -13,11 +12,10 @@ use auditrelay_runtime::clock::SystemClock;
 use auditrelay_runtime::ids;
 use auditrelay_signing::{KeySet, SystemRandom};
 use auditrelay_streams::{StreamName, Streams};
+use auditrelay_webhook_sender::gzip::gzip;
 use axum::Router;
 use axum::routing::post;
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use http::StatusCode;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -144,27 +142,20 @@ async fn accept(_body: Bytes) -> (StatusCode, &'static str) {
     (StatusCode::ACCEPTED, r#"{"accepted":1,"ids":["3e551b39-227d-4297-b911-e68fd5d77c17"]}"#)
 }
 
-/// Signatures of lines a second, on as many threads as there are processors.
-pub(super) fn signatures(span: Duration) -> Result<f64, Failure> {
+/// Signatures of a line a second, on as many threads as there are processors.
+pub(super) fn signatures(line: &str, span: Duration) -> Result<f64, Failure> {
     let keys = KeySet::generate("bench", "2026-01-01T00:00:00Z", &SystemRandom::new());
     let keys = keys.map_err(anyhow::Error::from)?;
-    let line = "x".repeat(400);
     on_all_processors(|| {
         let key = keys.keys().next()?;
         Some(counted(span, || key.sign(line.as_bytes()).len()))
     })
 }
 
-/// Lines that are compressed a second, five hundred at once, as the sender does it.
+/// Lines that are compressed a second, all at once, as the sender does it.
 pub(super) fn compressed(lines: &str, span: Duration) -> Result<f64, Failure> {
     let count = lines.lines().count() as u64;
-    let once = on_all_processors(|| {
-        Some(counted(span, || {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-            let _ = encoder.write_all(lines.as_bytes());
-            encoder.finish().map_or(0, |packed| packed.len())
-        }))
-    })?;
+    let once = on_all_processors(|| Some(counted(span, || gzip(lines.as_bytes()).len())))?;
     Ok(once * super::stats::float(count))
 }
 

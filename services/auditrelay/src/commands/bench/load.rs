@@ -68,6 +68,12 @@ pub(super) fn bodies(events: u64, portals: &[PortalId]) -> Arc<[Bytes]> {
 }
 
 impl Target {
+    /// Sends events of these portals too.
+    pub(super) fn include(&mut self, portals: &[PortalId]) {
+        let more = bodies(self.events, portals);
+        self.bodies = self.bodies.iter().chain(more.iter()).cloned().collect();
+    }
+
     /// Sends from so many connections, each as soon as it is answered.
     pub(super) async fn closed(&self, connections: usize, until: Until) -> Done {
         let began = Instant::now();

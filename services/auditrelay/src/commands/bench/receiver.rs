@@ -53,6 +53,15 @@ pub(super) struct Arrived {
     pub(super) lines: u64,
     pub(super) bytes: u64,
     pub(super) last: Option<Instant>,
+    /// One of the deliveries.
+    pub(super) sample: Option<Sample>,
+}
+
+/// A delivery, as it came and unpacked.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sample {
+    pub(super) body: Bytes,
+    pub(super) text: String,
 }
 
 impl Receiver {
@@ -115,6 +124,10 @@ impl Receiver {
             for id in text.lines().filter_map(event_id).filter_map(|id| id.parse().ok()) {
                 arrived.lines += 1;
                 arrived.first.entry(id).or_insert(delivery.at);
+            }
+            let longest = arrived.sample.as_ref().map_or(0, |sample| sample.text.len());
+            if text.len() > longest {
+                arrived.sample = Some(Sample { body: delivery.body.clone(), text });
             }
         }
         arrived

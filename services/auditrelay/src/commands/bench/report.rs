@@ -51,6 +51,11 @@ impl Row {
         self.rate.ratio_to(self.limit.as_ref()?.rate)
     }
 
+    /// Processor seconds of all processes, per million events.
+    pub(super) fn cpu(&self) -> f64 {
+        self.costs.iter().map(Cost::per_million).sum()
+    }
+
     /// A run whose ledger does not balance does not count.
     pub(super) fn counts(&self) -> bool {
         self.ledger.is_none_or(Ledger::balances)

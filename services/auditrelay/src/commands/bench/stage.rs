@@ -33,10 +33,19 @@ pub(super) struct Stage {
     platform: Client,
     api: Url,
     services: Vec<Service>,
-    // Dropped after the services that use them.
-    broker: Broker,
-    _folder: Folder,
-    _data: TempDir,
+    // Dropped after the services that use them; none where the system was given.
+    broker: Option<Broker>,
+    _data: Option<(Folder, TempDir)>,
+}
+
+/// A system that runs already.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) api: Url,
+    pub(super) ingest: Url,
+    /// The broker, with user and password if it wants them.
+    pub(super) nats: String,
+    pub(super) platform_token: String,
 }
 
 struct Service {
@@ -86,7 +95,22 @@ impl Stage {
         let api = url(&format!("http://{api}"))?;
         let platform = Client::new(&api, platform.trim())?;
         let ingest = format!("http://{ingest}/v1/audit-events");
-        Ok(Self { streams, ingest, platform, api, services, broker, _folder: folder, _data: data })
+        let (broker, data) = (Some(broker), Some((folder, data)));
+        Ok(Self { streams, ingest, platform, api, services, broker, _data: data })
+    }
+
+    /// A system that runs already: what its processes cost is not known.
+    pub(super) async fn given(given: &Given) -> Result<Self, Failure> {
+        let ingest = given.ingest.join("/v1/audit-events");
+        Ok(Self {
+            streams: dial(&given.nats).await?,
+            ingest: ingest.map_err(anyhow::Error::from)?.into(),
+            platform: Client::new(&given.api, &given.platform_token)?,
+            api: given.api.clone(),
+            services: Vec::new(),
+            broker: None,
+            _data: None,
+        })
     }
 
     /// A new organization.
@@ -105,10 +129,10 @@ impl Stage {
 
     /// What every process has used so far.
     pub(super) fn reading(&self) -> Reading {
-        let broker = ("broker", self.broker.pid());
+        let broker = self.broker.iter().map(|broker| ("broker", broker.pid()));
         let pids = self.services.iter().map(|service| (service.name, service.pid));
         let used = |(name, pid)| Some((name, Used::of(pid)?));
-        Reading(std::iter::once(broker).chain(pids).filter_map(used).collect())
+        Reading(broker.chain(pids).filter_map(used).collect())
     }
 
     /// Ends every service, then the broker.
@@ -117,7 +141,9 @@ impl Stage {
             // It is gone when its store goes; nothing in it is kept.
             let _gone = service.child.kill().await;
         }
-        self.broker.kill().await;
+        if let Some(broker) = self.broker {
+            broker.kill().await;
+        }
     }
 }
 

@@ -59,6 +59,15 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
+    /// Both together.
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self {
+            accepted: self.accepted + other.accepted,
+            delivered: self.delivered + other.delivered,
+            repeated: self.repeated + other.repeated,
+        }
+    }
+
     /// Whether all came, and each once.
     pub(super) const fn balances(self) -> bool {
         self.accepted == self.delivered && self.repeated == 0

@@ -7,8 +7,7 @@ use auditrelay_model::Scope;
 use auditrelay_model::id::{OrgId, PortalId};
 use auditrelay_streams::StreamState;
 
-use super::Effort;
-use super::delivery::spread;
+use super::{Effort, Rig, spread};
 use crate::commands::bench::limits::{NullHandler, RawBroker};
 use crate::commands::bench::load::{Target, Until, bodies};
 use crate::commands::bench::report::{Limit, Row};
@@ -36,11 +35,11 @@ enum Against {
 
 /// Every case, with a broker that syncs always or now and then.
 pub(in crate::commands::bench) async fn run(
-    http: &reqwest::Client,
-    effort: Effort,
+    rig: &Rig,
     sync_always: bool,
 ) -> Result<Vec<Row>, Failure> {
-    let stage = Stage::start(sync_always).await?;
+    let effort = rig.effort;
+    let stage = rig.stage(sync_always).await?;
     let raw = RawBroker::start(&stage.streams, sync_always).await?;
     let handler = NullHandler::start().await?;
     let organization = stage.organization().await?;
@@ -50,14 +49,17 @@ pub(in crate::commands::bench) async fn run(
         case(1, 1, 64, Against::Handler),
         case(1, effort.many, 64, Against::Handler),
         case(16, 1, 64, Against::Handler),
+        case(16, effort.many, 64, Against::Handler),
+        case(500, 1, 30, Against::Broker),
         case(500, 30.min(effort.many), 30.min(effort.many), Against::Broker),
+        case(500, effort.many, 64, Against::Broker),
     ];
     let mut rows = Vec::new();
     for case in cases {
         let scopes = portals.get(..case.scopes.min(portals.len())).unwrap_or_default();
         let scopes: &[PortalId] = if case.scopes == 1 { &[] } else { scopes };
         let target = Target {
-            http: http.clone(),
+            http: rig.http.clone(),
             url: stage.ingest.clone(),
             token: organization.producer.clone(),
             bodies: bodies(case.events, scopes),
@@ -66,7 +68,11 @@ pub(in crate::commands::bench) async fn run(
         let logs = logs(organization.id, scopes);
         let under = UnderTest { stage: &stage, raw: &raw, handler: &handler, logs };
         let mut row = under.measure(&target, case, effort).await?;
-        let sync = if sync_always { "always" } else { "default" };
+        let sync = match (&rig.given, sync_always) {
+            (Some(_), _) => "as given",
+            (None, true) => "always",
+            (None, false) => "default",
+        };
         row.name =
             format!("ingest: {} a request, {} scopes, sync {sync}", case.events, case.scopes);
         rows.push(row);
@@ -126,7 +132,7 @@ impl UnderTest<'_> {
             Against::Handler => self.handler.measure(target, case.connections, span).await,
             Against::Broker => {
                 let events = usize::try_from(case.events).unwrap_or(1);
-                self.raw.publish(case.scopes, events, span).await
+                self.raw.publish(case.scopes.min(case.connections), events, span).await
             }
         }
     }

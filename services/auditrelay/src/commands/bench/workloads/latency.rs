@@ -3,38 +3,45 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Effort;
-use super::delivery::{spread, target};
-use crate::commands::bench::receiver::Receiver;
+use auditrelay_model::Clock;
+use auditrelay_runtime::clock::SystemClock;
+
+use super::delivery::{BATCH, PATH};
+use super::setting::{GIVEN_UP, Setting};
+use super::{Rig, spread};
+use crate::commands::bench::load::{Target, Until, bodies};
 use crate::commands::bench::report::Row;
-use crate::commands::bench::stage::Stage;
 use crate::commands::bench::stats::{Latencies, float};
 use crate::failure::Failure;
 
 const RATE: u32 = 200;
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// One event a request, whatever the answers.
-pub(in crate::commands::bench) async fn run(
-    http: &reqwest::Client,
-    effort: Effort,
-) -> Result<Vec<Row>, Failure> {
-    let stage = Stage::start(true).await?;
-    let organization = stage.organization().await?;
-    let receiver = Receiver::start().await?;
-    let destination = organization.destination(&receiver.url()).await?;
-    organization.enable(&destination, None).await?;
-    let target = target(http, &stage, &organization, &[], 1);
-    let warm = target.open(RATE, Duration::from_secs(1)).await;
-    let _warm = receiver.wait(warm.len() as u64, false, Duration::from_secs(10)).await;
-    receiver.forget();
-    let before = stage.reading();
-    let span = Duration::from_secs((effort.span * 4).as_secs().max(2));
-    let accepted = target.open(RATE, span).await;
+/// One event a request, whatever the answers: alone, and while a replay goes to the same receiver.
+pub(in crate::commands::bench) async fn run(rig: &Rig) -> Result<Vec<Row>, Failure> {
+    let setting = Setting::new(rig, 1).await?;
+    let began = SystemClock.now();
+    let warm = setting.target.open(RATE, Duration::from_secs(1)).await;
+    let _warm = setting.receiver.wait(warm.len() as u64, false, PATIENCE).await;
+    let span = Duration::from_secs((rig.effort.span * 4).as_secs().max(2));
+    let alone = measure(&setting, "latency at a steady rate", span).await?;
+    let bulk = Target { bodies: bodies(BATCH, &[]), events: BATCH, ..setting.target.clone() };
+    let stored = bulk.closed(8, Until::Requests(2 * rig.effort.events / BATCH)).await;
+    let _all = setting.receiver.wait(stored.events, false, GIVEN_UP).await;
+    setting.replay(began).await?;
+    let beside = measure(&setting, "latency beside a replay", span / 4).await?;
+    setting.stage.stop().await;
+    Ok(vec![alone, beside])
+}
+
+async fn measure(setting: &Setting, name: &str, span: Duration) -> Result<Row, Failure> {
+    setting.receiver.forget();
+    let before = setting.stage.reading();
+    let accepted = setting.target.open(RATE, span).await;
     let events = accepted.len() as u64;
-    let arrived = receiver.wait(events, false, Duration::from_secs(10)).await;
-    let names = ["broker", "ingest", "webhook-sender"];
-    let costs = stage.reading().since(&before, &names, events);
-    stage.stop().await;
+    let replayed = setting.receiver.arrived(true).lines;
+    let arrived = setting.receiver.wait(events, false, PATIENCE).await;
+    let costs = setting.stage.reading().since(&before, &PATH, events + replayed);
     let taken = accepted.iter().filter_map(|(id, at)| {
         // It may come before the producer has read its answer.
         Some(arrived.first.get(id)?.saturating_duration_since(*at))
@@ -42,8 +49,8 @@ pub(in crate::commands::bench) async fn run(
     let latencies = Latencies::of(taken.collect());
     let at = |thousandths| latencies.percentile(thousandths).unwrap_or_default();
     let millis = |duration: Duration| duration.as_secs_f64() * 1_000.0;
-    Ok(vec![Row {
-        name: "latency at a steady rate".to_owned(),
+    Ok(Row {
+        name: name.to_owned(),
         rate: spread(&[float(events) / span.as_secs_f64()])?,
         unit: "events/s",
         limit: None,
@@ -54,6 +61,7 @@ pub(in crate::commands::bench) async fn run(
             ("p95, ms", millis(at(950))),
             ("p99, ms", millis(at(990))),
             ("slowest, ms", millis(latencies.max().unwrap_or_default())),
+            ("replayed meanwhile, events/s", float(replayed) / span.as_secs_f64()),
         ]),
-    }])
+    })
 }
