@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use auditrelay_broker::{Broker, BrokerOptions, find_or_provide};
 use auditrelay_model::id::{OrgId, PortalId};
+use auditrelay_runtime::ids;
 use auditrelay_streams::{NatsSettings, Streams, connect};
 use http::Method;
 use serde_json::{Value, json};
@@ -164,8 +165,8 @@ impl Organization {
     /// So many portals.
     pub(super) async fn portals(&self, count: usize) -> Result<Vec<PortalId>, Failure> {
         let mut portals = Vec::with_capacity(count);
-        for number in 0..count {
-            let body = json!({ "name": format!("bench {number}") });
+        for _ in 0..count {
+            let body = json!({ "name": format!("bench {}", ids::uuid_v7()) });
             let made = ask(&self.admin, Method::POST, "/v3/portals", &body).await?;
             portals.push(text(&made, "id")?.parse().map_err(anyhow::Error::from)?);
         }

@@ -29,7 +29,8 @@ pub(in crate::commands::bench) async fn run(rig: &Rig) -> Result<Vec<Row>, Failu
     let stored = bulk.closed(8, Until::Requests(2 * rig.effort.events / BATCH)).await;
     let _all = setting.receiver.wait(stored.events, false, GIVEN_UP).await;
     setting.replay(began).await?;
-    let beside = measure(&setting, "latency beside a replay", span / 4).await?;
+    let span = (span / 4).max(Duration::from_secs(1));
+    let beside = measure(&setting, "latency beside a replay", span).await?;
     setting.stage.stop().await;
     Ok(vec![alone, beside])
 }
