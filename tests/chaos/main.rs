@@ -8,7 +8,7 @@
 //! arrived. [`senders`] does to the senders alone what is worst for them.
 //!
 //! ```text
-//! cargo test -p auditrelay-tests --test chaos -- --ignored --nocapture
+//! cargo test -p auditrelay-tests --test chaos long_runs -- --ignored --nocapture
 //! CHAOS_SEED=7 CHAOS_SECONDS=300 CHAOS_BROKERS=3   chooses one run
 //! cargo build --features failpoints                before, for the steps
 //! ```

@@ -126,7 +126,7 @@ enum Reading {
     /// The shard took the lane back, which is behind until it has dealt with what it has read.
     Rejoined { at: Position },
     /// A number was missing: it is looked for once more before it counts as gone.
-    LookingAgain { expected: u64 },
+    LookingAgain { expected: u64, came: u64 },
     /// A replay lane has read up to its end.
     Complete,
 }

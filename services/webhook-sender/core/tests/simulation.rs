@@ -13,6 +13,8 @@
 
 #[path = "simulation/builders.rs"]
 mod builders;
+#[path = "simulation/logs.rs"]
+mod logs;
 #[path = "simulation/random.rs"]
 mod random;
 #[path = "simulation/replay.rs"]
@@ -62,7 +64,7 @@ fn live(in_flight: usize) {
 #[test]
 fn a_replay_delivers_exactly_its_window_whatever_happens() {
     for seed in seeds(500) {
-        replay::run(seed, 1);
-        replay::run(seed, 3);
+        logs::run(seed, 1);
+        logs::run(seed, 3);
     }
 }

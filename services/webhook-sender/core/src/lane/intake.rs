@@ -115,21 +115,29 @@ impl Lane {
     }
 
     /// Numbers are missing. From the shard: read on alone. From an own reader: look once more, a
-    /// connection may have broken; then they are gone.
+    /// connection may have broken; then they are gone, but for those that came before.
     fn gap(&mut self, arrival: &Arrival, expected: u64, moment: Moment) {
         if !self.reads_alone() {
             let reason = format!("{} came where {expected} was due", arrival.first_number);
             self.fall_behind(&reason, moment);
-        } else if self.reading == (Reading::LookingAgain { expected }) {
+        } else if self.has_looked(expected, arrival.first_number) {
             let numbers = expected..=arrival.first_number.saturating_sub(1);
             let before = arrival.sequence.saturating_sub(1);
             let loss = self.loss_before(arrival, moment);
             self.buffer.push_missing(arrival.epoch, numbers, before, loss);
             self.take(arrival, 0);
         } else {
-            self.reading = Reading::LookingAgain { expected };
+            self.reading = Reading::LookingAgain { expected, came: arrival.first_number };
             self.effects.push(Effect::StopReading);
         }
+    }
+
+    /// Whether the same is missing as at the last look, and no more than that.
+    fn has_looked(&self, missing: u64, now: u64) -> bool {
+        matches!(
+            self.reading,
+            Reading::LookingAgain { expected, came } if expected == missing && now <= came
+        )
     }
 
     /// Only from the beginning of the stream do records expire: behind it, a hole.

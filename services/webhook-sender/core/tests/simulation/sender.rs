@@ -63,8 +63,13 @@ impl World {
         sender.reader = Some(index + 1);
         match self.log.get(index).cloned() {
             // The connection breaks and takes the record with it.
-            Some(_) if self.hostile && self.random.percent(5) => {}
-            Some(record) => self.tell(Input::Arrived(record)),
+            Some(_) if self.hostile && self.lost.is_none() && self.random.percent(5) => {
+                self.lost = Some(index);
+            }
+            Some(record) => {
+                self.lost = self.lost.filter(|lost| *lost != index);
+                self.tell(Input::Arrived(record));
+            }
             None => {
                 sender.reader = Some(self.log.len());
                 self.tell(Input::Exhausted);

@@ -50,6 +50,8 @@ pub(crate) struct World {
     /// Holds and rests: what was delivered beyond a batch that failed is delivered again.
     pub(crate) emptied: usize,
     pub(crate) ids: u128,
+    /// Index of the record that an own reader lost, until one finds it.
+    pub(crate) lost: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -82,6 +84,7 @@ impl World {
             unanswered: 0,
             emptied: 0,
             ids: 0,
+            lost: None,
         }
     }
 
