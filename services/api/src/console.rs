@@ -1,7 +1,8 @@
 //! The console: pages for people, at `/console`.
 //!
 //! Cast: the `gate` stands before every page (sessions, foreign origins, security headers);
-//! `session` is a sealed cookie that every replica can open; a [`visit::Visit`] is somebody signed
+//! `session` is a sealed cookie that every replica can open; `provider` is the way to an identity
+//! provider and back; `kept` is a form that came when its session was over; a [`visit::Visit`] is somebody signed
 //! in, as every handler takes it; `form` reads what a browser sends and turns refusals into words
 //! beside fields; one file a page beyond that, each with its template in `templates/`.
 //!
