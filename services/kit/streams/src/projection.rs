@@ -199,13 +199,9 @@ impl<F: Fold> Projection<F> {
             let last = seen.sequence;
             // What nobody holds need not be copied when its next fact is applied.
             drop(seen);
-            match self.append_all(key, &events, last).await {
-                Ok(sequence) => {
-                    self.wait_for_key(key, sequence).await.map_err(|error| unavailable(&error))?;
-                    return Ok(Executed { state: self.get(key).state, sequence });
-                }
-                Err(AppendError::Conflict) => {}
-                Err(error) => return Err(ExecuteError::Unavailable(error.to_string())),
+            let appended = self.append_all(key, &events, last).await;
+            if let Some(executed) = self.executed(key, appended).await? {
+                return Ok(executed);
             }
         }
         Err(ExecuteError::Contended)
@@ -230,16 +226,26 @@ impl<F: Fold> Projection<F> {
                 expect_end: Some(end),
                 ..Outgoing::default()
             });
-            match appended.await {
-                Ok(sequence) => {
-                    self.wait_for_key(key, sequence).await.map_err(|error| unavailable(&error))?;
-                    return Ok(Executed { state: self.get(key).state, sequence });
-                }
-                Err(AppendError::Conflict) => {}
-                Err(error) => return Err(ExecuteError::Unavailable(error.to_string())),
+            if let Some(executed) = self.executed(key, appended.await).await? {
+                return Ok(executed);
             }
         }
         Err(ExecuteError::Contended)
+    }
+
+    /// The state once what was appended is in it; nothing when somebody else was quicker.
+    async fn executed<D>(
+        &self,
+        key: &F::Key,
+        appended: Result<u64, AppendError>,
+    ) -> Result<Option<Executed<F::State>>, ExecuteError<D>> {
+        let sequence = match appended {
+            Ok(sequence) => sequence,
+            Err(AppendError::Conflict) => return Ok(None),
+            Err(error) => return Err(ExecuteError::Unavailable(error.to_string())),
+        };
+        self.wait_for_key(key, sequence).await.map_err(|error| unavailable(&error))?;
+        Ok(Some(Executed { state: self.get(key).state, sequence }))
     }
 
     /// Waits for the others that decide here on the same thing; keys share turns.
