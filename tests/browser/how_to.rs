@@ -118,8 +118,8 @@ async fn a_wrong_token_is_noticed_mended_and_caught_up_live() {
         browser.fill("Name", "SIEM").await;
         browser.fill("Endpoint", &siem.url()).await;
         browser.fill("Authorization Header", "Bearer wrong").await;
-        browser.click("Save").await;
-        browser.tab("Konnect").await;
+        browser.leave(browser.click("Save")).await;
+        browser.leave(browser.tab("Konnect")).await;
         browser.tick("Enabled").await;
         browser.choose("Endpoint", "SIEM").await;
         browser.click("Save").await;
