@@ -261,18 +261,5 @@ const fn scope() -> Scope {
 
 fn event(id: EventId) -> AuditEvent {
     let access = Access { method: "GET".to_owned(), status_code: 200, query: String::new() };
-    AuditEvent {
-        id,
-        ts: NOW,
-        principal_id: String::new(),
-        principal_name: String::new(),
-        actor_id: String::new(),
-        client_ip: None,
-        uri: String::new(),
-        user_agent: String::new(),
-        trace_id: String::new(),
-        platform_initiated: false,
-        traceparent: String::new(),
-        detail: Detail::Access(access),
-    }
+    AuditEvent::new(id, NOW, Detail::Access(access))
 }

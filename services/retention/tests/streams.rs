@@ -181,22 +181,16 @@ async fn an_undelivered_event_near_its_end_is_a_risk() {
 
 fn record(scope: Scope, at: Timestamp) -> Record {
     let event = AuditEvent {
-        id: EventId::from_uuid(Uuid::from_u128(1)),
-        ts: at,
-        principal_id: String::new(),
-        principal_name: String::new(),
-        actor_id: String::new(),
-        client_ip: None,
         uri: "/".to_owned(),
-        user_agent: String::new(),
-        trace_id: String::new(),
-        platform_initiated: false,
-        traceparent: String::new(),
-        detail: Detail::Access(Access {
-            method: "GET".to_owned(),
-            status_code: 200,
-            query: String::new(),
-        }),
+        ..AuditEvent::new(
+            EventId::from_uuid(Uuid::from_u128(1)),
+            at,
+            Detail::Access(Access {
+                method: "GET".to_owned(),
+                status_code: 200,
+                query: String::new(),
+            }),
+        )
     };
     Record {
         id: RecordId::from_uuid(Uuid::from_u128(2)),

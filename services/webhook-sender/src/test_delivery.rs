@@ -79,22 +79,19 @@ async fn test(sender: &Sender, command: &TestDelivery) -> TestReport {
 /// An event that a reader of the SIEM takes for what it is.
 fn made_up(sender: &Sender, command: &TestDelivery, at: Timestamp) -> AuditEvent {
     AuditEvent {
-        id: EventId::from_uuid(ids::uuid_v7()),
-        ts: at,
         principal_id: command.actor.clone(),
-        principal_name: String::new(),
-        actor_id: String::new(),
-        client_ip: None,
-        uri: String::new(),
         user_agent: AGENT.to_owned(),
         trace_id: trace_id().unwrap_or_else(|| sender.context.instance.clone()),
         platform_initiated: true,
-        traceparent: String::new(),
-        detail: Detail::Authorization(Authorization {
-            service: "auditrelay".to_owned(),
-            resource: "webhook".to_owned(),
-            action: "test".to_owned(),
-            granted: true,
-        }),
+        ..AuditEvent::new(
+            EventId::from_uuid(ids::uuid_v7()),
+            at,
+            Detail::Authorization(Authorization {
+                service: "auditrelay".to_owned(),
+                resource: "webhook".to_owned(),
+                action: "test".to_owned(),
+                granted: true,
+            }),
+        )
     }
 }

@@ -41,17 +41,11 @@ fn events() -> [AuditEvent; 2] {
     };
     let access = Access { method: forged.to_owned(), status_code: 200, query: forged.to_owned() };
     [Detail::Authorization(authorization), Detail::Access(access)].map(|detail| AuditEvent {
-        id: ID.parse().unwrap(),
-        ts: Timestamp::from_nanos(1_750_280_556_123_456_789),
-        principal_id: String::new(),
-        principal_name: String::new(),
-        actor_id: String::new(),
-        client_ip: None,
-        uri: String::new(),
         user_agent: forged.to_owned(),
-        trace_id: String::new(),
-        platform_initiated: false,
-        traceparent: String::new(),
-        detail,
+        ..AuditEvent::new(
+            ID.parse().unwrap(),
+            Timestamp::from_nanos(1_750_280_556_123_456_789),
+            detail,
+        )
     })
 }

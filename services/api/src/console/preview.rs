@@ -53,21 +53,18 @@ const PLACES_MAX: usize = 3;
 
 fn made_up(visit: &Visit) -> AuditEvent {
     AuditEvent {
-        id: EventId::from_uuid(ids::uuid_v7()),
-        ts: visit.api().now(),
         principal_id: visit.signed.actor(),
-        principal_name: String::new(),
-        actor_id: String::new(),
         client_ip: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
         uri: "/example".to_owned(),
         user_agent: "example".to_owned(),
-        trace_id: String::new(),
-        platform_initiated: false,
-        traceparent: String::new(),
-        detail: Detail::Authentication(Authentication {
-            method: AuthenticationType::Basic,
-            outcome: AuthenticationOutcome::Success,
-            success: true,
-        }),
+        ..AuditEvent::new(
+            EventId::from_uuid(ids::uuid_v7()),
+            visit.api().now(),
+            Detail::Authentication(Authentication {
+                method: AuthenticationType::Basic,
+                outcome: AuthenticationOutcome::Success,
+                success: true,
+            }),
+        )
     }
 }

@@ -65,18 +65,9 @@ fn event(number: u64, ts: Timestamp) -> AuditEvent {
         Detail::Access(Access { method, status_code: 200, query: "q=1&\"<".to_owned() })
     };
     AuditEvent {
-        id: EventId::from_uuid(uuid_v7()),
-        ts,
         principal_id: number.to_string(),
-        principal_name: String::new(),
-        actor_id: String::new(),
-        client_ip: None,
         uri: "/ü".to_owned(),
-        user_agent: String::new(),
-        trace_id: String::new(),
-        platform_initiated: false,
-        traceparent: String::new(),
-        detail,
+        ..AuditEvent::new(EventId::from_uuid(uuid_v7()), ts, detail)
     }
 }
 

@@ -276,20 +276,11 @@ fn portal_login() -> (Scope, AuditEvent) {
 }
 
 fn event(detail: Detail) -> AuditEvent {
-    AuditEvent {
-        id: EVENT.parse::<EventId>().unwrap(),
-        ts: Timestamp::from_nanos(1_750_280_556_123_456_789),
-        principal_id: String::new(),
-        principal_name: String::new(),
-        actor_id: String::new(),
-        client_ip: None,
-        uri: String::new(),
-        user_agent: String::new(),
-        trace_id: String::new(),
-        platform_initiated: false,
-        traceparent: String::new(),
+    AuditEvent::new(
+        EVENT.parse::<EventId>().unwrap(),
+        Timestamp::from_nanos(1_750_280_556_123_456_789),
         detail,
-    }
+    )
 }
 
 fn authentication(method: AuthenticationType, outcome: AuthenticationOutcome) -> Detail {

@@ -66,6 +66,24 @@ pub struct AuditEvent {
 }
 
 impl AuditEvent {
+    /// An event of which no more is known than this; all its other texts are empty.
+    pub const fn new(id: EventId, ts: Timestamp, detail: Detail) -> Self {
+        Self {
+            id,
+            ts,
+            principal_id: String::new(),
+            principal_name: String::new(),
+            actor_id: String::new(),
+            client_ip: None,
+            uri: String::new(),
+            user_agent: String::new(),
+            trace_id: String::new(),
+            platform_initiated: false,
+            traceparent: String::new(),
+            detail,
+        }
+    }
+
     /// Which of the three kinds it is.
     pub const fn kind(&self) -> EventKind {
         match self.detail {

@@ -84,24 +84,15 @@ mod tests {
     use super::*;
 
     fn event(ts: i64) -> AuditEvent {
-        AuditEvent {
-            id: EventId::from_uuid(Uuid::nil()),
-            ts: Timestamp::from_nanos(ts),
-            principal_id: String::new(),
-            principal_name: String::new(),
-            actor_id: String::new(),
-            client_ip: None,
-            uri: String::new(),
-            user_agent: String::new(),
-            trace_id: String::new(),
-            platform_initiated: false,
-            traceparent: String::new(),
-            detail: Detail::Access(Access {
+        AuditEvent::new(
+            EventId::from_uuid(Uuid::nil()),
+            Timestamp::from_nanos(ts),
+            Detail::Access(Access {
                 method: String::new(),
                 status_code: 200,
                 query: String::new(),
             }),
-        }
+        )
     }
 
     fn counter(numbers: Option<Vec<Stretch>>, before: Option<Position>, caps: u64) -> Counter {

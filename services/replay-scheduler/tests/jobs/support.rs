@@ -279,21 +279,15 @@ fn record(scope: Scope, first_number: u64, previous: Option<Digest>, at: Timesta
 
 fn event(ts: Timestamp) -> AuditEvent {
     AuditEvent {
-        id: EventId::from_uuid(uuid_v7()),
-        ts,
-        principal_id: String::new(),
-        principal_name: String::new(),
-        actor_id: String::new(),
-        client_ip: None,
         uri: "/".to_owned(),
-        user_agent: String::new(),
-        trace_id: String::new(),
-        platform_initiated: false,
-        traceparent: String::new(),
-        detail: Detail::Access(Access {
-            method: "GET".to_owned(),
-            status_code: 200,
-            query: String::new(),
-        }),
+        ..AuditEvent::new(
+            EventId::from_uuid(uuid_v7()),
+            ts,
+            Detail::Access(Access {
+                method: "GET".to_owned(),
+                status_code: 200,
+                query: String::new(),
+            }),
+        )
     }
 }

@@ -59,21 +59,17 @@ pub(crate) fn spec(name: StreamName) -> StreamSpec {
 
 pub(crate) fn event(ts: Timestamp) -> AuditEvent {
     AuditEvent {
-        id: EventId::from_uuid(uuid_v7()),
-        ts,
         principal_id: "p-1".to_owned(),
-        principal_name: String::new(),
-        actor_id: String::new(),
-        client_ip: None,
         uri: "/".to_owned(),
         user_agent: "test".to_owned(),
-        trace_id: String::new(),
-        platform_initiated: false,
-        traceparent: String::new(),
-        detail: Detail::Access(Access {
-            method: "GET".to_owned(),
-            status_code: 200,
-            query: String::new(),
-        }),
+        ..AuditEvent::new(
+            EventId::from_uuid(uuid_v7()),
+            ts,
+            Detail::Access(Access {
+                method: "GET".to_owned(),
+                status_code: 200,
+                query: String::new(),
+            }),
+        )
     }
 }

@@ -66,22 +66,19 @@ mod tests {
     #[test]
     fn a_text_is_found_wherever_it_stands_in_any_case() {
         let event = AuditEvent {
-            id: EventId::from_uuid(Uuid::nil()),
-            ts: Timestamp::from_nanos(0),
             principal_id: "user-1".to_owned(),
             principal_name: "Zoë".to_owned(),
-            actor_id: String::new(),
             client_ip: "10.1.2.3".parse().ok(),
             uri: "/v3/Portals".to_owned(),
-            user_agent: String::new(),
-            trace_id: String::new(),
-            platform_initiated: false,
-            traceparent: String::new(),
-            detail: Detail::Access(Access {
-                method: "GET".to_owned(),
-                status_code: 403,
-                query: "a=b".to_owned(),
-            }),
+            ..AuditEvent::new(
+                EventId::from_uuid(Uuid::nil()),
+                Timestamp::from_nanos(0),
+                Detail::Access(Access {
+                    method: "GET".to_owned(),
+                    status_code: 403,
+                    query: "a=b".to_owned(),
+                }),
+            )
         };
         for found in ["USER-1", "zoË", "v3/portals", "10.1.2", "403", "get", "A=B", "0000-"] {
             assert!(Needle::new(found).is_in(&event), "{found}");

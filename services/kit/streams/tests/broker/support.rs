@@ -65,22 +65,18 @@ pub(crate) fn scope() -> Scope {
 
 pub(crate) fn event(ts: i64) -> AuditEvent {
     AuditEvent {
-        id: EventId::from_uuid(uuid_v7()),
-        ts: Timestamp::from_nanos(ts),
         principal_id: "p".to_owned(),
-        principal_name: String::new(),
-        actor_id: String::new(),
         client_ip: Some("10.0.0.1".parse().unwrap()),
         uri: "/".to_owned(),
-        user_agent: String::new(),
-        trace_id: String::new(),
-        platform_initiated: false,
-        traceparent: String::new(),
-        detail: Detail::Access(Access {
-            method: "GET".to_owned(),
-            status_code: 200,
-            query: String::new(),
-        }),
+        ..AuditEvent::new(
+            EventId::from_uuid(uuid_v7()),
+            Timestamp::from_nanos(ts),
+            Detail::Access(Access {
+                method: "GET".to_owned(),
+                status_code: 200,
+                query: String::new(),
+            }),
+        )
     }
 }
 

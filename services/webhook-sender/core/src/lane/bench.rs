@@ -169,20 +169,11 @@ pub(super) fn words(effect: &Effect) -> String {
 
 pub(super) fn event(ts: i64) -> AuditEvent {
     let access = Access { method: "GET".to_owned(), status_code: 200, query: String::new() };
-    AuditEvent {
-        id: EventId::from_uuid(Uuid::nil()),
-        ts: Timestamp::from_nanos(ts),
-        principal_id: String::new(),
-        principal_name: String::new(),
-        actor_id: String::new(),
-        client_ip: None,
-        uri: String::new(),
-        user_agent: String::new(),
-        trace_id: String::new(),
-        platform_initiated: false,
-        traceparent: String::new(),
-        detail: Detail::Access(access),
-    }
+    AuditEvent::new(
+        EventId::from_uuid(Uuid::nil()),
+        Timestamp::from_nanos(ts),
+        Detail::Access(access),
+    )
 }
 
 /// A record of events at the given times, in minutes of the test's day.

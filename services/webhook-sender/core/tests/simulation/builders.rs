@@ -72,18 +72,9 @@ pub(crate) fn arrival(sequence: u64, first_number: u64, times: &[i64]) -> Arriva
 
 fn event(ts: i64) -> AuditEvent {
     let access = Access { method: "GET".to_owned(), status_code: 200, query: String::new() };
-    AuditEvent {
-        id: EventId::from_uuid(Uuid::nil()),
-        ts: Timestamp::from_nanos(ts),
-        principal_id: String::new(),
-        principal_name: String::new(),
-        actor_id: String::new(),
-        client_ip: None,
-        uri: String::new(),
-        user_agent: String::new(),
-        trace_id: String::new(),
-        platform_initiated: false,
-        traceparent: String::new(),
-        detail: Detail::Access(access),
-    }
+    AuditEvent::new(
+        EventId::from_uuid(Uuid::nil()),
+        Timestamp::from_nanos(ts),
+        Detail::Access(access),
+    )
 }
