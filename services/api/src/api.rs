@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{Signed, Tokens};
 use crate::config::Config;
+use crate::console::LaneMemory;
 use crate::limit::Limit;
 use crate::oidc::Oidc;
 use crate::problems;
@@ -53,6 +54,8 @@ pub(crate) struct Inner {
     pub(crate) oidc: Option<Oidc>,
     /// Notes uses of tokens and denied calls.
     pub(crate) log: AccessLog,
+    /// What pages that list webhooks read of them before.
+    pub(crate) lanes: LaneMemory,
     pub(crate) telemetry: Telemetry,
     pub(crate) jwks: Jwks,
     pub(crate) replay_limit: Limit<Scope>,
@@ -100,6 +103,7 @@ impl Api {
                 .map(|rules| Oidc::new(rules, config.oidc_client.clone()))
                 .transpose()?,
             log: AccessLog::start(&streams, "api", Arc::clone(&context.clock), ends),
+            lanes: LaneMemory::new(telemetry.remembered_lanes.clone()),
             telemetry,
             jwks: signing.jwks(),
             replay_limit: Limit::new(Rate::REPLAYS),

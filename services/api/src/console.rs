@@ -29,6 +29,7 @@ mod glance;
 mod jobs;
 mod kept;
 mod keys;
+mod lanes;
 mod live;
 mod moment;
 mod organization;
@@ -51,6 +52,8 @@ mod theme;
 mod visit;
 mod webhook;
 mod words;
+
+pub(crate) use lanes::LaneMemory;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;

@@ -5,6 +5,7 @@ use auditrelay_runtime::metrics::Metrics;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 
 /// The API's own counters.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +14,7 @@ pub(crate) struct Telemetry {
     refusals: Family<RefusalLabels, Counter>,
     commands: Family<CommandLabels, Counter>,
     requests: Family<CommandLabels, Counter>,
+    pub(crate) remembered_lanes: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -54,6 +56,11 @@ impl Telemetry {
             "api_delivery_commands_total",
             "Commands sent to the webhook-sender",
             self.requests.clone(),
+        );
+        metrics.register(
+            "api_remembered_lanes",
+            "Lanes whose last state is remembered for pages that list webhooks",
+            self.remembered_lanes.clone(),
         );
     }
 

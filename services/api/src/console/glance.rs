@@ -1,7 +1,5 @@
 //! Many webhooks at a glance: their states with as few questions to the broker as there can be.
 
-use std::collections::HashMap;
-
 use auditrelay_api_core::status;
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::delivery::{Lane, LaneState};
@@ -56,13 +54,12 @@ pub(super) async fn rows(
     let with_webhook = places.iter().filter(|place| config.webhooks.contains_key(&place.scope));
     let lanes = with_webhook.flat_map(|place| lanes(api, place.scope));
     let lanes: Vec<_> = lanes.collect();
-    let facts = api.streams.last_deliveries(&lanes).await;
-    let facts = facts.map_err(|error| problems::unread(&error))?;
-    let states: HashMap<_, _> =
-        facts.into_iter().map(|fact| ((fact.scope, fact.lane), fact.state)).collect();
+    let states = api.lanes.read(&api.streams, &lanes).await;
+    let states = states.map_err(|error| problems::unread(&error))?;
     let rows = places.into_iter().map(|place| {
         let named = lanes_of(api, place.scope).into_iter().flatten();
-        let found: Vec<_> = named.filter_map(|lane| states.get(&(place.scope, lane))).collect();
+        let found = named.filter_map(|lane| states.get(&(place.scope, lane)));
+        let found: Vec<_> = found.map(AsRef::as_ref).collect();
         Row::of(api, config, place, &found)
     });
     Ok(rows.collect())

@@ -77,6 +77,8 @@ pub enum Start {
 pub(crate) struct Stretch {
     pub(crate) messages: Vec<async_nats::Message>,
     pub(crate) more: bool,
+    /// The stream's last sequence when the last messages of many subjects were asked for.
+    up_to: Option<u64>,
 }
 
 impl Streams {
@@ -178,23 +180,25 @@ impl Streams {
         stretch.messages.first().map(delivery).transpose()
     }
 
-    /// The last facts of many lanes, with as few requests as they need; lanes that never did
-    /// anything are left out.
+    /// The last facts of many lanes, those that were stored at a sequence or after it, with as few
+    /// requests as they need; and up to which sequence that is all, if a lane ever did anything.
     pub async fn last_deliveries(
         &self,
         lanes: &[(Scope, Lane)],
-    ) -> Result<Vec<DeliveryEvent>, ReadError> {
-        let mut found = Vec::new();
+        from: u64,
+    ) -> Result<(Vec<DeliveryEvent>, Option<u64>), ReadError> {
+        let (mut found, mut up_to) = (Vec::new(), None);
         for part in lanes.chunks(SUBJECTS_MAX) {
             let subjects: Vec<_> =
                 part.iter().map(|(scope, lane)| subject::delivery(*scope, *lane)).collect();
-            let request = serde_json::json!({ "multi_last": subjects });
+            let request = serde_json::json!({ "multi_last": subjects, "seq": from.max(1) });
             let stretch = self.whole(StreamName::Delivery, request.to_string()).await?;
             for message in &stretch.messages {
                 found.push(delivery(message)?.1);
             }
+            up_to = [up_to, stretch.up_to].into_iter().flatten().min();
         }
-        Ok(found)
+        Ok((found, up_to))
     }
 
     /// Goes one part of the way back; a part that holds too much for one answer is taken smaller.
@@ -267,11 +271,15 @@ impl Streams {
             match answer.status {
                 None => messages.push(answer),
                 Some(status) if status.as_u16() == END_OF_BATCH => {
-                    let pending = answer.headers.as_ref();
-                    let pending = pending.and_then(|some| header::text(some, "Nats-Num-Pending"));
-                    return Ok(Stretch { messages, more: pending != Some("0") });
+                    let said = answer.headers.unwrap_or_default();
+                    let more = header::text(&said, "Nats-Num-Pending") != Some("0");
+                    let up_to = header::text(&said, "Nats-UpTo-Sequence");
+                    let up_to = up_to.and_then(|sequence| sequence.parse().ok());
+                    return Ok(Stretch { messages, more, up_to });
                 }
-                Some(StatusCode::NOT_FOUND) => return Ok(Stretch { messages, more: false }),
+                Some(StatusCode::NOT_FOUND) => {
+                    return Ok(Stretch { messages, more: false, up_to: None });
+                }
                 Some(status) => {
                     return Err(ReadError::Unavailable(format!(
                         "direct get answered {status} {}",

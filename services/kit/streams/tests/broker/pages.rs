@@ -84,18 +84,26 @@ async fn facts(streams: &Streams, scope: Scope) -> u64 {
 async fn the_last_facts_of_many_lanes_come_at_once() {
     let world = world().await;
     let (scopes, nobody) = ([scope(), scope(), scope()], scope());
+    let mut newest = 0;
     for scope in scopes {
-        facts(&world.streams, scope).await;
+        newest = facts(&world.streams, scope).await;
     }
     let lanes: Vec<_> = scopes.iter().chain([&nobody]).map(|scope| (*scope, Lane::Live)).collect();
-    let found = world.streams.last_deliveries(&lanes).await.unwrap();
+    let (found, up_to) = world.streams.last_deliveries(&lanes, 1).await.unwrap();
+    assert_eq!(up_to, Some(newest));
     let mut named: Vec<_> = found.iter().map(|fact| (fact.scope, fact.at.nanos())).collect();
     named.sort_unstable();
     let mut expected = scopes.map(|scope| (scope, 4)).to_vec();
     expected.sort_unstable();
     assert_eq!(named, expected);
-    let nothing = world.streams.last_deliveries(&[(nobody, Lane::Live)]).await.unwrap();
-    assert_eq!((nothing.len(), world.streams.last_deliveries(&[]).await.unwrap().len()), (0, 0));
+    let (newer, up_to) = world.streams.last_deliveries(&lanes, newest).await.unwrap();
+    let newer: Vec<_> = newer.iter().map(|fact| fact.scope).collect();
+    assert_eq!((newer, up_to), (vec![scopes[2]], Some(newest)));
+    let nothing_newer = world.streams.last_deliveries(&lanes, newest + 1).await.unwrap();
+    assert_eq!(nothing_newer, (vec![], Some(newest)));
+    let nothing = world.streams.last_deliveries(&[(nobody, Lane::Live)], 1).await.unwrap();
+    assert_eq!(nothing, (vec![], None));
+    assert_eq!(world.streams.last_deliveries(&[], 1).await.unwrap(), (vec![], None));
 }
 
 #[tokio::test]
