@@ -72,7 +72,7 @@ pub(crate) fn routes(api: &Api) -> Router<Api> {
         .route("/console/", get(page::home))
         .route("/console/{*rest}", get(page::missing).post(page::missing))
         .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
-        .route("/console/sign-in/provider", get(provider::begin))
+        .route("/console/sign-in/provider", get(provider::begin).post(provider::begin_again))
         .route(crate::oidc::BACK, get(provider::back))
         .route("/console/sign-out", post(sign_in::leave))
         .route("/console/theme", post(theme::choose))

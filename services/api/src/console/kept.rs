@@ -28,6 +28,8 @@ const PURPOSE: &[u8] = b"auditrelay console typed";
 const LONGEST: Duration = Duration::from_hours(1);
 /// Longer forms are not kept: the sign-in has to fit into a request.
 const BYTES_MAX: usize = 40_000;
+/// Longer ones do not go along to an identity provider: they have to fit into a cookie.
+pub(super) const PROVIDER_BYTES_MAX: usize = 2_500;
 /// Fields that nobody sees, and what nobody needs to see.
 const SECRET: &str = "authorization";
 const INNER: [&str; 3] = [FORM_TOKEN, "seen", "key"];
@@ -46,6 +48,11 @@ impl Kept {
         let kept: Self = open(api, PURPOSE, carried.get(FIELD)?)?;
         let fresh = api.now().since(Timestamp::from_nanos(kept.at)) < LONGEST;
         fresh.then_some(kept)
+    }
+
+    /// The same as a page can carry it.
+    pub(super) fn seal(&self, api: &Api) -> Result<String, Problem> {
+        seal(api, PURPOSE, self)
     }
 
     /// The fields, at the path that they were typed for.
@@ -68,7 +75,8 @@ impl Kept {
 
 /// Whether a form comes from somebody who was signed in and is not any more.
 pub(super) fn is_lost(request: &Request, held: &Held) -> bool {
-    let alone = ["/console/sign-in", "/console/sign-out", "/console/theme"];
+    let alone =
+        ["/console/sign-in", "/console/sign-in/provider", "/console/sign-out", "/console/theme"];
     request.method() == http::Method::POST
         && held.session.as_ref().and_then(Session::who).is_none()
         && !alone.contains(&request.uri().path())
@@ -79,9 +87,8 @@ pub(super) async fn keep(api: &Api, held: &Held, request: Request) -> Answer {
     let (headers, path) = (request.headers().clone(), request.uri().path().to_owned());
     let fields = fields(request).await?.with(&[FORM_TOKEN], &[]);
     let kept = Kept { at: api.now().nanos(), path, fields };
-    let sealed = seal(api, PURPOSE, &kept)?;
-    let carried = Some(sealed).filter(|sealed| sealed.len() <= BYTES_MAX).unwrap_or_default();
-    sign_in::again(api, held, &headers, carried)
+    let carried = Some(kept.seal(api)?).filter(|sealed| sealed.len() <= BYTES_MAX);
+    sign_in::again(api, held, &headers, carried.unwrap_or_default())
 }
 
 #[derive(Template)]
@@ -101,6 +108,6 @@ pub(super) fn ask(api: &Api, session: &Session, kept: &Kept) -> Result<Response,
         form_token: session.form_token(api)?,
         path: kept.path.clone(),
         told: kept.told(),
-        sealed: seal(api, PURPOSE, kept)?,
+        sealed: kept.seal(api)?,
     }))
 }

@@ -21,7 +21,9 @@ use http::{HeaderMap, HeaderValue, Uri};
 use serde::{Deserialize, Serialize};
 
 use super::assets;
+use super::form::Form;
 use super::gate::{self, Held};
+use super::kept::{self, Kept};
 use super::page;
 use super::session::{open, seal};
 use super::sign_in::{self, is_page};
@@ -52,6 +54,8 @@ struct Begun {
     nonce: String,
     verifier: String,
     next: String,
+    /// What was typed when the last session was over.
+    kept: Option<Kept>,
 }
 
 fn sign_in_of(api: &Api) -> Result<&SignIn, Problem> {
@@ -61,22 +65,47 @@ fn sign_in_of(api: &Api) -> Result<&SignIn, Problem> {
 
 /// Leads to the provider.
 pub(super) async fn begin(State(api): State<Api>, uri: Uri) -> Answer {
-    let sign_in = sign_in_of(&api)?;
     let query = Query::parse(uri.query());
     let next = query.get("next").filter(|next| is_page(next)).unwrap_or(page::HOME);
+    lead(&api, next, None, page::see).await
+}
+
+/// The same with what was typed when the last session was over. A form may not lead to another
+/// site, so a page of ours does.
+pub(super) async fn begin_again(State(api): State<Api>, form: Form) -> Answer {
+    let kept = form.kept(&api);
+    let way = |there: &str| {
+        page::ok(&Way {
+            assets: assets::folder(),
+            title: "Signing in",
+            heading: "Sign in at your identity provider",
+            next: there.to_owned(),
+        })
+    };
+    lead(&api, page::HOME, kept, way).await
+}
+
+async fn lead(
+    api: &Api,
+    next: &str,
+    kept: Option<Kept>,
+    answer: impl FnOnce(&str) -> Response,
+) -> Answer {
+    let sign_in = sign_in_of(api)?;
     let begun = Begun {
         at: api.now().nanos(),
-        state: secret(&api)?,
-        nonce: secret(&api)?,
-        // Twice, since a verifier has 43 characters or more.
-        verifier: [secret(&api)?, secret(&api)?, secret(&api)?].concat(),
+        state: secret(api)?,
+        nonce: secret(api)?,
+        // Three, since a verifier has 43 characters or more.
+        verifier: [secret(api)?, secret(api)?, secret(api)?].concat(),
         next: next.to_owned(),
+        kept,
     };
     let Begun { state, nonce, verifier, .. } = &begun;
     let there = sign_in.begin(&Challenge { state, nonce, verifier }).await;
     let there = there.map_err(|error| problems::no_provider(&error))?;
-    let mut response = page::see(&there);
-    keep(&mut response, sign_in, &seal(&api, PURPOSE, &begun)?, LONGEST);
+    let mut response = answer(&there);
+    keep(&mut response, sign_in, &seal(api, PURPOSE, &begun)?, LONGEST);
     Ok(response)
 }
 
@@ -98,9 +127,11 @@ fn keep(response: &mut Response, sign_in: &SignIn, value: &str, age: Duration) {
 }
 
 #[derive(Template)]
-#[template(path = "signed_in.html")]
-struct Welcome {
+#[template(path = "way.html")]
+struct Way {
     assets: String,
+    title: &'static str,
+    heading: &'static str,
     next: String,
 }
 
@@ -114,23 +145,33 @@ pub(super) async fn back(
 ) -> Answer {
     let sign_in = sign_in_of(&api)?;
     let query = Query::parse(uri.query());
-    let no = |why| {
+    let no = |why, kept: Option<&Kept>| {
         api.telemetry.refused("sign_in");
-        sign_in::declined(&api, &held, &headers, why)
+        let kept = kept.map(|kept| kept.seal(&api)).transpose()?;
+        sign_in::declined(&api, &held, &headers, why, kept.unwrap_or_default())
     };
-    let Some(begun) = begun(&api, &headers, &query) else { return no(STALE) };
-    let Some(code) = query.get("code") else { return no(DECLINED) };
+    let Some(begun) = begun(&api, &headers, &query) else { return no(STALE, None) };
+    let kept = begun.kept.as_ref();
+    let Some(code) = query.get("code") else { return no(DECLINED, kept) };
     let token = sign_in.redeem(code, &begun.verifier).await;
     let token = token.map_err(|error| problems::no_provider(&error))?;
-    let Some(token) = token else { return no(DECLINED) };
+    let Some(token) = token else { return no(DECLINED, kept) };
     let signed = vouched_for(&api, &token, &begun.nonce, origin).await?;
     let Some(signed) = signed.filter(|one| permits(one.caller, Ask::ReadConfig)) else {
-        return no(NOBODY);
+        return no(NOBODY, kept);
     };
     let until = sign_in::expiry(&token).unwrap_or_default().max((api.now() + COUNTS).nanos());
     let session = sign_in::session(&api, &signed, until)?;
     tracing::info!(actor = signed.actor(), "signed in to the console at the identity provider");
-    let mut response = page::ok(&Welcome { assets: assets::folder(), next: begun.next });
+    let mut response = match kept {
+        Some(kept) => kept::ask(&api, &session, kept)?,
+        None => page::ok(&Way {
+            assets: assets::folder(),
+            title: "Signed in",
+            heading: "You are signed in",
+            next: begun.next,
+        }),
+    };
     keep(&mut response, sign_in, "", Duration::ZERO);
     gate::set(&mut response, &api, &session, sign_in.is_secure());
     Ok(response)

@@ -84,8 +84,14 @@ pub(super) async fn show(
 }
 
 /// The same for somebody whom the identity provider sent back, but not as somebody.
-pub(super) fn declined(api: &Api, held: &Held, headers: &HeaderMap, why: &'static str) -> Answer {
-    let page = Page { notice: Some(why), ..Page::new(api, page::HOME) };
+pub(super) fn declined(
+    api: &Api,
+    held: &Held,
+    headers: &HeaderMap,
+    why: &'static str,
+    kept: String,
+) -> Answer {
+    let page = Page { notice: Some(why), kept, ..Page::new(api, page::HOME) };
     shown(api, held, headers, StatusCode::FORBIDDEN, page)
 }
 
@@ -114,6 +120,11 @@ fn shown(api: &Api, held: &Held, headers: &HeaderMap, status: StatusCode, page: 
 }
 
 impl Page {
+    /// Whether what was typed can go along to the provider.
+    const fn fits_provider(&self) -> bool {
+        self.kept.len() <= kept::PROVIDER_BYTES_MAX
+    }
+
     fn new(api: &Api, next: &str) -> Self {
         Self {
             assets: assets::folder(),
