@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::DESK;
 use crate::driver::in_browser;
+use crate::scene::{HOSTILE, is_hacked};
 
 /// Vouches for Ada, as a viewer of the organization, whoever comes.
 async fn provider(organization: &str) -> String {
@@ -22,7 +23,7 @@ async fn provider(organization: &str) -> String {
     let issuer = format!("http://localhost:{}", listener.local_addr().unwrap().port());
     let keys = KeySet::generate("id", &now().to_string(), &SystemRandom::new()).unwrap();
     let seconds = now().millis() / 1_000;
-    let claims = json!({"iss": issuer, "aud": "console", "sub": "u-1", "name": "Ada",
+    let claims = json!({"iss": issuer, "aud": "console", "sub": "u-1", "name": format!("Ada {HOSTILE}"),
         "iat": seconds, "exp": seconds + 300, "organization": organization, "roles": ["looks"]});
     let document = json!({"issuer": issuer, "jwks_uri": format!("{issuer}/keys"),
         "authorization_endpoint": format!("{issuer}/authorize"),
@@ -71,8 +72,19 @@ async fn a_person_signs_in_at_the_provider_and_comes_back_to_the_page() {
         browser.go(&format!("{console}/console/keys")).await;
         browser.click("Sign in with your identity provider").await;
         browser.sees("Signing Keys").await;
-        browser.sees("Ada viewer").await;
+        browser.sees(&format!("Ada {HOSTILE} viewer")).await;
         assert_eq!(browser.url().await, format!("{console}/console/keys"));
+        // A form that comes when the session is over goes along to the provider and back.
+        browser.fill("Line", "typed for long").await;
+        browser.forget_cookies().await;
+        browser.leave(browser.click("Check signature")).await;
+        browser.sees("what you typed is kept").await;
+        browser.click("Sign in with your identity provider").await;
+        browser.sees("You are signed in again").await;
+        browser.sees("Line typed for long").await;
+        browser.leave(browser.click("Send it now")).await;
+        browser.sees("Line carries no signature at its end").await;
+        assert!(!is_hacked(browser).await);
         assert_eq!(browser.complaints().await, [""; 0]);
     })
     .await;

@@ -12,7 +12,8 @@ use crate::driver::Browser;
 use crate::sign_in;
 
 /// Runs if it is ever taken for markup.
-const HOSTILE: &str = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>";
+pub(crate) const HOSTILE: &str =
+    "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>";
 
 /// Everything that there can be to see.
 pub(crate) struct Scene {
@@ -42,6 +43,8 @@ impl Scene {
         let tokens = format!("/v1/organizations/{}/tokens", org.id);
         let token = json!({"name": name, "role": "viewer"});
         let viewer = org.post(&tokens, &token).await.must(201).text("id");
+        let revoked = org.post(&tokens, &token).await.must(201).text("id");
+        let _ = org.delete(&format!("{tokens}/{revoked}")).await.must(204);
         let scene = Self { stack, org, siem, portal, broken, destination, viewer, _deaf: deaf };
         scene.fill().await;
         scene
@@ -55,25 +58,22 @@ impl Scene {
                 denied().with("resource", HOSTILE).with("action", HOSTILE),
                 access(&format!("/{HOSTILE}")).with("principal_id", HOSTILE),
                 access("/refused"),
+                access("/refused too"),
             ];
             drafts.map(|draft| draft.with("portal_id", portal).with("user_agent", HOSTILE))
         };
         let sent = drafts(&self.portal);
         let mut ids = ids(&sent);
-        let refused = ids.pop().unwrap();
+        let refused = ids.split_off(3);
         self.siem.answer_next([Answer::Status(503)]);
         self.siem.answer_by(move |delivery| {
-            Answer::Status(if delivery.brings(&refused) { 422 } else { 200 })
+            let any = refused.iter().any(|id| delivery.brings(id));
+            Answer::Status(if any { 422 } else { 200 })
         });
         let _ = self.org.send(&sent).await;
         self.siem.wait_for_live(&ids).await;
         let _ = self.org.send(&drafts(&self.broken)).await;
-        let list = format!("/v1/webhooks/{}/quarantine", self.portal);
-        wait::until("an event to be parked", async || {
-            let parked = self.org.get(&list).await.must(200).body;
-            if parked["data"] == json!([]) { Err(parked.to_string()) } else { Ok(()) }
-        })
-        .await;
+        self.discard_one_of_two().await;
         self.replay(&self.portal, "completed").await;
         self.replay(&self.broken, "running").await;
         let status = format!("/v3/portals/{}/audit-log-webhook/status", self.broken);
@@ -82,6 +82,23 @@ impl Scene {
             if status["webhook_status"] == "inactive" { Ok(()) } else { Err(status.to_string()) }
         })
         .await;
+    }
+
+    /// With a hostile reason.
+    async fn discard_one_of_two(&self) {
+        let list = format!("/v1/webhooks/{}/quarantine", self.portal);
+        let parked = wait::until("two events to be parked", async || {
+            let parked = self.org.get(&list).await.must(200).body["data"].take();
+            if parked.as_array().is_some_and(|all| all.len() == 2) {
+                Ok(parked)
+            } else {
+                Err(parked.to_string())
+            }
+        })
+        .await;
+        let one = parked[0]["id"].to_string().replace('"', "");
+        let reason = json!({"reason": HOSTILE});
+        let _ = self.org.post(&format!("{list}/{one}/discard"), &reason).await.must(200);
     }
 
     /// A job with a hostile name.
@@ -125,6 +142,7 @@ impl Scene {
             format!("events?log={portal}"),
             format!("setup/portals/{broken}?broken"),
             format!("setup/portals/{broken}/replay?broken"),
+            format!("setup/portals/{portal}/quarantine?state=discarded"),
         ]);
         let of_portal = ["", "/replay", "/requests", "/quarantine"];
         pages.extend(of_portal.map(|tab| format!("setup/portals/{portal}{tab}")));
