@@ -34,8 +34,11 @@ pub(crate) struct Fault {
 impl Fault {
     pub(crate) fn any(random: &mut Random, fleet: &Fleet) -> Self {
         if random.one_in(4) {
-            let whom = Whom::Broker(random.below(fleet.brokers.all.len()));
-            let what = [What::Kill, What::Terminate, What::Pause][random.below(3)];
+            let count = fleet.brokers.all.len();
+            let whom = Whom::Broker(random.below(count));
+            let all = [What::Kill, What::Terminate, What::Pause, What::Wire(Wire::Silent)];
+            // Alone it has nobody to be cut off from.
+            let what = all[random.below(if count > 1 { 4 } else { 3 })];
             return Self { whom, what };
         }
         let whom = Whom::Service(random.below(fleet.services.len()));

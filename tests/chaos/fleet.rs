@@ -13,6 +13,8 @@ use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
 use crate::brokers::Brokers;
+use crate::clocks;
+use crate::disks::Disk;
 use crate::link::Link;
 
 /// Every service, how often it runs, and its listening port's setting.
@@ -39,25 +41,28 @@ pub(crate) const PLATFORM_TOKEN: &str = "the platform's own token";
 /// Most events of one request to a receiver: what one crash may repeat.
 pub(crate) const BATCH: usize = 20;
 
+pub(crate) type Env = BTreeMap<&'static str, String>;
+
 /// A process that can be started again as it was.
 pub(crate) struct Process {
     pub(crate) name: String,
-    spawn: Box<dyn Fn(&str) -> Child + Send + Sync>,
+    spawn: Box<dyn Fn(&Env) -> Child + Send + Sync>,
     child: Option<Child>,
-    /// Where it is to end, from its next start on.
-    pub(crate) failpoint: String,
-    /// Its wires to the brokers.
+    /// Settings that come on top, from its next start on.
+    pub(crate) more: Env,
+    /// A service's wires to the brokers, or a broker's to the others.
     pub(crate) links: Vec<Link>,
 }
 
 impl Process {
     pub(crate) fn start(
         name: String,
-        spawn: impl Fn(&str) -> Child + Send + Sync + 'static,
+        links: Vec<Link>,
+        spawn: impl Fn(&Env) -> Child + Send + Sync + 'static,
     ) -> Self {
-        let child = Some(spawn(""));
-        let (spawn, failpoint) = (Box::new(spawn), String::new());
-        Self { name, spawn, child, failpoint, links: Vec::new() }
+        let more = Env::new();
+        let child = Some(spawn(&more));
+        Self { name, spawn: Box::new(spawn), child, more, links }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -78,7 +83,7 @@ impl Process {
     /// Starts it if it does not run.
     pub(crate) fn revive(&mut self) {
         if self.child.is_none() {
-            self.child = Some((self.spawn)(&self.failpoint));
+            self.child = Some((self.spawn)(&self.more));
         }
     }
 
@@ -95,13 +100,14 @@ pub(crate) struct Fleet {
     pub(crate) ingest: Vec<u16>,
     pub(crate) api: u16,
     pub(crate) keys: Jwks,
-    logs: tempfile::TempDir,
+    pub(crate) logs: tempfile::TempDir,
 }
 
 impl Fleet {
-    pub(crate) async fn start(brokers: usize, crew: Crew) -> Self {
-        let (env, keys) = settings(brokers);
-        let brokers = Brokers::start(brokers).await;
+    pub(crate) async fn start(brokers: usize, disk: Disk, crew: Crew, more: Env) -> Self {
+        let (mut env, keys) = settings(brokers);
+        env.extend(more);
+        let brokers = Brokers::start(brokers, disk).await;
         let logs = tempfile::tempdir().expect("a temporary directory");
         let (mut services, mut ports) = (Vec::new(), BTreeMap::<&str, Vec<u16>>::new());
         for (service, count, listen) in crew {
@@ -118,11 +124,13 @@ impl Fleet {
                     env.insert(listen, format!("127.0.0.1:{port}"));
                     ports.entry(service).or_default().push(port);
                 }
+                let name = format!("{service} {index}");
+                if clocks::are_ours(&env) {
+                    env.insert(clocks::FILE, clocks::start(logs.path(), &name));
+                }
                 let log = logs.path().join(format!("{service}-{index}.log"));
-                let spawn = move |at: &str| spawn(service, &env, &log, at);
-                let mut process = Process::start(format!("{service} {index}"), spawn);
-                process.links = links;
-                services.push(process);
+                let spawn = move |more: &Env| spawn(service, &env, &log, more);
+                services.push(Process::start(name, links, spawn));
             }
         }
         let (ingest, api) = (ports["ingest"].clone(), ports["api"][0]);
@@ -132,6 +140,12 @@ impl Fleet {
     pub(crate) fn senders(&mut self) -> Vec<&mut Process> {
         let services = self.services.iter_mut();
         services.filter(|process| process.name.starts_with(SENDER)).collect()
+    }
+
+    /// Indices of a service's processes.
+    pub(crate) fn all(&self, service: &str) -> Vec<usize> {
+        let named = self.services.iter().enumerate();
+        named.filter(|(_, one)| one.name.starts_with(service)).map(|(index, _)| index).collect()
     }
 
     /// Where the logs are, once nothing writes them any more.
@@ -160,7 +174,7 @@ fn urls(links: &[Link]) -> String {
     urls.join(",")
 }
 
-fn settings(replicas: usize) -> (BTreeMap<&'static str, String>, Jwks) {
+fn settings(replicas: usize) -> (Env, Jwks) {
     let random = SystemRandom::new();
     let signing = KeySet::generate("chaos-1", "2026-01-01T00:00:00Z", &random).expect("a key");
     let sealing = SealingKeys::generate("chaos-1", &random).expect("a key");
@@ -186,19 +200,14 @@ fn settings(replicas: usize) -> (BTreeMap<&'static str, String>, Jwks) {
     (settings.into_iter().collect(), signing.jwks())
 }
 
-fn spawn(
-    service: &str,
-    env: &BTreeMap<&str, String>,
-    log: &std::path::Path,
-    failpoint: &str,
-) -> Child {
+fn spawn(service: &str, env: &Env, log: &std::path::Path, more: &Env) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("a log");
     let mut command = Command::new(binary());
     command
         .arg(service)
         .env_clear()
         .envs(env)
-        .env("FAILPOINT", failpoint)
+        .envs(more)
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     command.stderr(log).kill_on_drop(true).spawn().expect("the binary starts")

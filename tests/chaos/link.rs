@@ -1,4 +1,4 @@
-//! A wire that can be cut: a TCP proxy between one process and one broker.
+//! A wire that can be cut: a TCP proxy between a service and a broker, or between two brokers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,6 +20,7 @@ pub(crate) enum Wire {
     Slow(Duration),
 }
 
+#[derive(Clone)]
 pub(crate) struct Link {
     pub(crate) port: u16,
     wire: watch::Sender<Wire>,

@@ -5,12 +5,14 @@
 //! Cast: [`fleet::Fleet`] is the processes and their [`brokers::Brokers`], with a
 //! [`link::Link`] between each process and each broker; [`faults`] says what may go wrong;
 //! [`people`] produce and receive in a [`scene`]; [`check`] compares what was accepted with what
-//! arrived. [`senders`] does to the senders alone what is worst for them.
+//! arrived. [`senders`] does to the senders alone what is worst for them; [`stories`], [`clocks`] and
+//! [`steps`] let one kind of thing go wrong.
 //!
 //! ```text
 //! cargo test -p auditrelay-tests --test chaos long_runs -- --ignored --nocapture
 //! CHAOS_SEED=7 CHAOS_SECONDS=300 CHAOS_BROKERS=3   chooses one run
 //! cargo build --features failpoints                before, for the steps
+//! cargo test -p auditrelay-tests --test chaos -- --ignored --nocapture --test-threads 1 a_long
 //! ```
 #![expect(
     clippy::unwrap_used,
@@ -23,6 +25,8 @@
 
 mod brokers;
 mod check;
+mod clocks;
+mod disks;
 mod faults;
 mod fleet;
 mod history;
@@ -33,6 +37,7 @@ mod run;
 mod scene;
 mod senders;
 mod steps;
+mod stories;
 
 use std::time::Duration;
 
@@ -78,4 +83,54 @@ async fn long_runs_lose_nothing() {
 async fn every_step_of_an_events_way_may_be_a_process_last() {
     let length = Duration::ZERO;
     run::play(Run { seed: 1, brokers: 1, length, story: Story::EveryStep }).await;
+}
+
+/// One thing goes wrong with so many brokers.
+async fn tell(story: Story, brokers: usize) {
+    run::play(Run { seed: 1, brokers, length: Duration::ZERO, story }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_power_goes_and_takes_nothing_that_was_accepted() {
+    tell(Story::Power(2), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_full_costs_nothing_that_was_accepted() {
+    tell(Story::Disk, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_full_refuses_and_takes_more_once_it_may() {
+    tell(Story::Limit, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a minute; see the head of this file"]
+async fn a_long_power_story_with_one_broker() {
+    tell(Story::Power(40), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a minute; see the head of this file"]
+async fn a_long_power_story_with_three_brokers() {
+    tell(Story::Power(5), 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a minute; see the head of this file"]
+async fn a_long_story_of_clocks() {
+    tell(Story::Clocks, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a minute; see the head of this file"]
+async fn a_long_story_of_leaders() {
+    tell(Story::Leader, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a minute; see the head of this file"]
+async fn a_long_story_of_majorities() {
+    tell(Story::Majority, 3).await;
 }

@@ -1,5 +1,6 @@
 //! Producers that insist, and what they were answered.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -104,6 +105,8 @@ pub(crate) struct Ledger {
     pub(crate) accepted: Vec<(Instant, Vec<String>)>,
     /// Sent, and never answered: it may be there or not.
     pub(crate) unknown: Vec<String>,
+    /// How often it was refused, and with which words.
+    pub(crate) refused: BTreeMap<String, usize>,
 }
 
 /// Sends small requests, one after another, each until it is accepted.
@@ -128,6 +131,8 @@ pub(crate) async fn produce(
                 }
                 Ok((status, body)) => {
                     assert!(status == 503 || status == 429 || status == 504, "{status} {body}");
+                    let words = body["detail"].as_str().unwrap_or_default().to_owned();
+                    *lock().refused.entry(words).or_default() += 1;
                 }
                 Err(_) => {}
             }

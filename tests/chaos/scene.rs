@@ -33,6 +33,20 @@ impl Side {
         look(&locks.iter().map(|lock| &**lock).collect::<Vec<_>>())
     }
 
+    /// How many events of its were accepted.
+    pub(crate) fn accepted(&self) -> usize {
+        self.with_ledgers(|ledgers| check::accepted(ledgers).count())
+    }
+
+    /// How often it was refused with these words, or with any.
+    pub(crate) fn refused(&self, words: &str) -> usize {
+        let of = |ledger: &&Ledger| -> usize {
+            let said = ledger.refused.iter().filter(|(said, _)| said.starts_with(words));
+            said.map(|(_, times)| times).sum()
+        };
+        self.with_ledgers(|ledgers| ledgers.iter().map(of).sum())
+    }
+
     fn missing(&self) -> usize {
         self.with_ledgers(|ledgers| check::missing(ledgers, &self.siem.live_ids()))
     }
@@ -57,6 +71,32 @@ pub(crate) async fn drained(sides: &[Side]) -> Duration {
         tokio::time::sleep(LOOK).await;
     }
     begun.elapsed()
+}
+
+/// Waits until everybody has been accepted something more.
+pub(crate) async fn served(sides: &[Side]) {
+    let before: Vec<usize> = sides.iter().map(Side::accepted).collect();
+    until("everybody to be accepted something", || {
+        sides.iter().zip(&before).all(|(side, before)| side.accepted() > *before)
+    })
+    .await;
+}
+
+/// Waits until everybody has been refused once more with these words.
+pub(crate) async fn refused(sides: &[Side], words: &str) {
+    let before: Vec<usize> = sides.iter().map(|side| side.refused(words)).collect();
+    until("everybody to be refused something", || {
+        sides.iter().zip(&before).all(|(side, before)| side.refused(words) > *before)
+    })
+    .await;
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < DRAIN, "waited in vain for {what}");
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Producers at work.

@@ -10,7 +10,8 @@ use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
 use crate::check;
-use crate::fleet::{BATCH, Fleet, SENDERS};
+use crate::disks::Disk;
+use crate::fleet::{BATCH, Env, Fleet, SENDERS};
 use crate::people::Caller;
 use crate::scene::{self, Side, Writers};
 
@@ -58,7 +59,7 @@ struct Scene {
 impl Scene {
     /// Everybody sends; one receiver is slow, one fails now and then.
     async fn begin() -> Self {
-        let fleet = Fleet::start(1, SENDERS).await;
+        let fleet = Fleet::start(1, Disk::Ours, SENDERS, Env::new()).await;
         let api = Caller::new(vec![fleet.api], Duration::from_secs(10));
         let sides = scene::sides(&api, WRITERS).await;
         sides[1].siem.answer_always(Answer::Slow(Duration::from_millis(60), 200));

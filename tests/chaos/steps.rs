@@ -5,11 +5,10 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
-use crate::faults::{Fault, What, Whom};
 use crate::fleet::Fleet;
 use crate::history::History;
 use crate::people::Caller;
-use crate::run::ask;
+use crate::run::{Incident, ask};
 use crate::scene::Side;
 
 /// Whose step it is, and at which time it is the last.
@@ -34,43 +33,38 @@ pub(crate) async fn every_step(
     history: &History,
     sides: &[Side],
     api: &Caller,
-) -> Vec<(Fault, String, Instant)> {
+) -> Vec<Incident> {
     let mut faults = Vec::new();
     for (service, step) in STEPS {
-        let all = indices(fleet, service);
+        let all = fleet.all(service);
         start_again(fleet, &all, step).await;
         if service == "replay-scheduler" {
             ask(api, &sides[0]).await;
         }
-        let (index, at) = until_one_ends(fleet, &all, step).await;
+        let at = until_one_ends(fleet, &all, step).await;
         let name = format!("{service} ends at {step}");
         history.say(&name);
         start_again(fleet, &all, "").await;
-        faults.push((Fault { whom: Whom::Service(index), what: What::Kill }, name, at));
+        faults.push((name, at));
     }
     faults
-}
-
-fn indices(fleet: &Fleet, service: &str) -> Vec<usize> {
-    let named = fleet.services.iter().enumerate();
-    named.filter(|(_, one)| one.name.starts_with(service)).map(|(index, _)| index).collect()
 }
 
 async fn start_again(fleet: &mut Fleet, all: &[usize], failpoint: &str) {
     for index in all {
         let process = &mut fleet.services[*index];
         process.end(Signal::SIGKILL).await;
-        failpoint.clone_into(&mut process.failpoint);
+        process.more.insert("FAILPOINT", failpoint.to_owned());
         process.revive();
     }
 }
 
-async fn until_one_ends(fleet: &mut Fleet, all: &[usize], step: &str) -> (usize, Instant) {
+async fn until_one_ends(fleet: &mut Fleet, all: &[usize], step: &str) -> Instant {
     let begun = Instant::now();
     loop {
         for index in all {
             if fleet.services[*index].ended().is_some() {
-                return (*index, Instant::now());
+                return Instant::now();
             }
         }
         assert!(begun.elapsed() < PATIENCE, "nobody got to {step}: built with failpoints?");
