@@ -68,7 +68,9 @@ impl Brokers {
         for index in 0..self.all.len() {
             let log = self.store.path().join(format!("n{index}.log"));
             let log = std::fs::read_to_string(log).unwrap_or_default();
-            let damage = log.lines().find(|line| line.contains("orrupt"));
+            // An index that lost its power is made anew from the blocks.
+            let mut lines = log.lines().filter(|line| !line.contains("state from index"));
+            let damage = lines.find(|line| line.contains("orrupt"));
             found.extend(damage.map(|line| format!("broker {index}: {line}")));
         }
         found
@@ -89,19 +91,22 @@ impl Brokers {
     }
 
     /// All of them lose their power at once, and what they had not synced with it; they are started
-    /// again.
-    pub(crate) async fn cut_power(&mut self) {
+    /// again. Says whether something that nobody had synced is gone indeed.
+    pub(crate) async fn cut_power(&mut self) -> bool {
+        let mark = auditrelay_runtime::ids::uuid_v4().to_string();
         self.all.iter().for_each(|broker| broker.signal(Signal::SIGSTOP));
         for mount in &self.mounts {
-            mount.remember().await;
+            mount.remember(&mark).await;
         }
         for broker in &mut self.all {
             broker.end(Signal::SIGKILL).await;
         }
+        let mut gone = false;
         for mount in &self.mounts {
-            mount.forget_the_rest().await;
+            gone |= mount.forget_the_rest(&mark).await;
         }
         self.all.iter_mut().for_each(Process::revive);
+        gone
     }
 
     /// The logs, for a run that failed.

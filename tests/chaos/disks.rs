@@ -16,7 +16,6 @@ pub(crate) enum Disk {
 }
 
 /// Written just before the power goes, and never synced.
-const MARK: &str = "mark";
 const MARKED: &str = "what nobody synced";
 
 pub(crate) struct Mount {
@@ -26,9 +25,12 @@ pub(crate) struct Mount {
 impl Mount {
     /// Puts such a disk here.
     pub(crate) async fn of(disk: Disk, folder: &Path) -> Option<Self> {
+        if disk == Disk::Ours {
+            return None;
+        }
         let mount = Self { folder: folder.to_owned() };
         match disk {
-            Disk::Ours => return None,
+            Disk::Ours => {}
             Disk::Small(mebibytes) => {
                 let size = format!("size={mebibytes}m");
                 let place = folder.to_str().expect("a path in UTF-8");
@@ -64,19 +66,19 @@ impl Mount {
         std::fs::remove_file(self.filler()).expect("a filler");
     }
 
-    /// Keeps what has reached the disk by now.
-    pub(crate) async fn remember(&self) {
-        std::fs::write(self.folder.join(MARK), MARKED).expect("a writable disk");
+    /// Keeps what has reached the disk by now, under a mark that has not.
+    pub(crate) async fn remember(&self, mark: &str) {
+        std::fs::write(self.folder.join(mark), MARKED).expect("a writable disk");
         run("cp", &["--sparse=always", &self.image(), &self.kept()]).await;
     }
 
-    /// Goes on with what was kept, as a machine does when its power comes back.
-    pub(crate) async fn forget_the_rest(&self) {
+    /// Goes on with what was kept, as a machine does when its power comes back; says whether the
+    /// mark is gone. Now and then the system is faster and has written it.
+    pub(crate) async fn forget_the_rest(&self, mark: &str) -> bool {
         run("umount", &[self.folder.to_str().expect("a path in UTF-8")]).await;
         std::fs::rename(self.kept(), self.image()).expect("a writable directory");
         self.mount().await;
-        let mark = std::fs::read_to_string(self.folder.join(MARK)).unwrap_or_default();
-        assert_ne!(mark, MARKED, "what was not synced is there: no power was cut");
+        std::fs::read_to_string(self.folder.join(mark)).unwrap_or_default() != MARKED
     }
 
     async fn mount(&self) {

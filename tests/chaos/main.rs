@@ -108,7 +108,7 @@ async fn a_store_that_is_full_refuses_and_takes_more_once_it_may() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a minute; see the head of this file"]
 async fn a_long_power_story_with_one_broker() {
-    tell(Story::Power(40), 1).await;
+    tell(Story::Power(20), 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -118,8 +118,20 @@ impl Org {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Reply {
-        let bearer = bearer(&self.admin, headers);
-        let reply = self.client.call(Service::Api, method, path, &bearer, body).await;
+        self.call_as((Service::Api, &self.admin), method, path, headers, body).await
+    }
+
+    /// The same to a service, with a token, if there is one.
+    pub async fn call_as(
+        &self,
+        (service, token): (Service, &str),
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Reply {
+        let bearer = bearer(token, headers);
+        let reply = self.client.call(service, method, path, &bearer, body).await;
         reply.unwrap_or_else(|why| panic!("{path}: {why}"))
     }
 
@@ -280,7 +292,8 @@ impl Org {
 
 impl Client {
     pub(super) fn new(addresses: Arc<Addresses>) -> Self {
-        let http = reqwest::Client::builder().timeout(wait::PATIENCE).no_proxy().build();
+        let http = reqwest::Client::builder().timeout(wait::PATIENCE).no_proxy();
+        let http = http.redirect(reqwest::redirect::Policy::none()).build();
         Self { http: http.expect("an HTTP client"), addresses }
     }
 
