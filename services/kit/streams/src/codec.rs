@@ -12,6 +12,27 @@ pub(crate) mod retention;
 pub(crate) mod test_delivery;
 mod types;
 
+/// How many kinds of messages these bytes can be read as: for tests that try what no service of ours
+/// would say.
+pub fn readers_of(bytes: &[u8]) -> usize {
+    let taken = [
+        event::decode_record(bytes).is_ok(),
+        access::decode(bytes).is_ok(),
+        config::decode(bytes).is_ok(),
+        delivery::decode(bytes).is_ok(),
+        replay::decode(bytes).is_ok(),
+        replay::decode_command(bytes).is_ok(),
+        replay::decode_reply(bytes).is_ok(),
+        quarantine::decode_parked(bytes).is_ok(),
+        quarantine::decode_released(bytes).is_ok(),
+        quarantine::decode_command(bytes).is_ok(),
+        quarantine::decode_reply(bytes).is_ok(),
+        test_delivery::decode_command(bytes).is_ok(),
+        test_delivery::decode_reply(bytes).is_ok(),
+    ];
+    taken.into_iter().filter(|taken| *taken).count()
+}
+
 /// A stored message that does not say what it must.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DecodeError {

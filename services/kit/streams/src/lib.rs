@@ -43,6 +43,7 @@ pub use admin::{Observed, StreamState};
 pub use ask::{Command, Commands, Incoming, Wire};
 pub use bundle::{BUNDLE_RECORDS_MAX, Bundled, Link};
 pub use chain_end::{ChainEnd, LastLink};
+pub use codec::readers_of;
 pub use command::{Estimate, QuarantineReply, ReplayAction, ReplayCommand, ReplayReply, TestReply};
 pub use connect::{
     CLIENT_LOG, ConnectError, NatsSettings, SERVER_VERSION_MIN, Streams, Tls, connect,
