@@ -66,6 +66,10 @@ async fn what_forms_answer_is_for_all() {
             judge("answer-replay").await;
 
             go(&format!("setup/portals/{}/quarantine", scene.portal)).await;
+            browser.fill("Reason to discard it", "turned \u{202e}round").await;
+            browser.click("Discard").await;
+            browser.sees("Reason must be one line of printable text.").await;
+            judge("answer-discard").await;
             browser.click("Send again").await;
             browser.sees("Sent again, and refused again").await;
             judge("answer-quarantine").await;

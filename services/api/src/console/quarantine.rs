@@ -1,15 +1,16 @@
 //! The Quarantine tab: events that the receiver refused alone, to be sent again or discarded.
 
 use askama::Template;
-use auditrelay_api_core::quarantine::{State, View, Wish};
+use auditrelay_api_core::quarantine::{State, View, Wish, parse_reason};
 use auditrelay_api_core::query::Query;
 use auditrelay_model::quarantine::{QuarantineAction, Release};
 use auditrelay_runtime::problem::Problem;
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::Uri;
 use http::request::Parts;
+use serde_json::json;
 
-use super::form::{self, Errors, Form};
+use super::form::{self, Errors, Fields, Form};
 use super::moment::Moment;
 use super::page::{self, Frame};
 use super::place::{Named, Place};
@@ -22,6 +23,8 @@ use crate::problems;
 
 /// Rows on one page.
 const ROWS: usize = 25;
+/// The form's fields, as the API names them and as people read them.
+const FIELDS: &Fields = &[("reason", "reason", "Reason")];
 const STATES: [(Option<State>, &str, &str); 4] = [
     (Some(State::Parked), "parked", "Waiting"),
     (Some(State::Delivered), "delivered", "Sent again"),
@@ -44,6 +47,8 @@ struct Page {
 
 struct Row {
     id: String,
+    /// The reason that was typed and refused.
+    refused: Option<String>,
     at: Option<Moment>,
     event: String,
     event_id: String,
@@ -88,6 +93,7 @@ impl Row {
                 })
                 .collect(),
             id: view.id,
+            refused: None,
         }
     }
 }
@@ -136,23 +142,30 @@ pub(super) async fn list(visit: Visit, named: Named, uri: Uri) -> Answer {
     Ok(page::ok(&Page::read(&visit, place, &Query::parse(uri.query())).await?))
 }
 
-pub(super) async fn resend(visit: Visit, named: Named, parked: Parked, _form: Form) -> Answer {
-    finish(visit, named, parked, QuarantineAction::Resend).await
+pub(super) async fn resend(visit: Visit, named: Named, parked: Parked, form: Form) -> Answer {
+    finish(visit, named, parked, form, Ok(QuarantineAction::Resend)).await
 }
 
 pub(super) async fn discard(visit: Visit, named: Named, parked: Parked, form: Form) -> Answer {
-    let reason = form.text("reason").trim().to_owned();
-    finish(visit, named, parked, QuarantineAction::Discard { reason }).await
+    let body = json!({"reason": form.text("reason").trim()}).to_string();
+    let reason = parse_reason(body.as_bytes()).map_err(|faults| problems::invalid(&faults));
+    let action = reason.map(|reason| QuarantineAction::Discard { reason });
+    finish(visit, named, parked, form, action).await
 }
 
 async fn finish(
     visit: Visit,
     named: Named,
     Parked(id): Parked,
-    action: QuarantineAction,
+    form: Form,
+    action: Result<QuarantineAction, Problem>,
 ) -> Answer {
     let place = Place::find(named, visit.org, &visit.config)?;
-    match release(&visit.signed, place.scope, id, action).await {
+    let released = match action {
+        Ok(action) => release(&visit.signed, place.scope, id, action).await,
+        Err(problem) => Err(problem),
+    };
+    match released {
         Ok(released) => {
             let done = match released.what {
                 Release::Discarded { .. } => "discarded",
@@ -162,8 +175,12 @@ async fn finish(
             Ok(page::see(&format!("{}/quarantine?done={done}", place.base)))
         }
         Err(problem) => {
-            let (status, errors) = Errors::from(problem, &[])?;
-            let page = Page::read(&visit, place, &Query::default()).await?;
+            let (status, errors) = Errors::from(problem, FIELDS)?;
+            let mut page = Page::read(&visit, place, &Query::default()).await?;
+            let row = page.rows.iter_mut().find(|row| row.id == id.to_string());
+            if let Some(row) = row {
+                row.refused = Some(form.text("reason").to_owned());
+            }
             Ok(form::refused(status, &Page { errors, ..page }))
         }
     }

@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
-use reqwest::{Method, RequestBuilder, redirect};
+use reqwest::{Client, Method, RequestBuilder, redirect};
 
-use crate::support::{Answer, Client};
+use crate::support::{Answer, Client as ApiClient};
 
 /// One browser, looking at one page.
 pub(crate) struct Browser {
+    client: Client,
     base: String,
     pub(crate) cookies: BTreeMap<String, String>,
     pub(crate) path: String,
@@ -21,17 +22,19 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    pub(crate) async fn open(api: &Client, path: &str) -> Self {
+    pub(crate) async fn open(api: &ApiClient, path: &str) -> Self {
         let (base, path) = (api.base.clone(), path.to_owned());
         let page = Answer { status: 0, headers: HeaderMap::new(), text: String::new() };
         let (cookies, typed) = (BTreeMap::new(), BTreeMap::new());
-        let mut browser = Self { base, cookies, path: path.clone(), page, typed };
+        let client = Client::builder().no_proxy().timeout(Duration::from_secs(20));
+        let client = client.redirect(redirect::Policy::none()).build().unwrap();
+        let mut browser = Self { client, base, cookies, path: path.clone(), page, typed };
         browser.go(&path).await;
         browser
     }
 
     /// Signed in with the client's token.
-    pub(crate) async fn signed_in(api: &Client) -> Self {
+    pub(crate) async fn signed_in(api: &ApiClient) -> Self {
         let mut browser = Self::open(api, "/").await;
         browser.fill("API token", &api.token);
         browser.press("Sign in").await;
@@ -47,11 +50,10 @@ impl Browser {
 
     /// A request of this browser that is not shown.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20));
-        let client = client.redirect(redirect::Policy::none()).build().unwrap();
         let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
         let cookies: Vec<String> = cookies.collect();
-        client.request(method, format!("{}{path}", self.base)).header(COOKIE, cookies.join("; "))
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        request.header(COOKIE, cookies.join("; "))
     }
 
     async fn follow(&mut self, path: &str, request: RequestBuilder) {
