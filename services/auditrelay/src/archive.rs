@@ -97,8 +97,8 @@ impl Archive {
             org: manifest.delivery.org_id.clone(),
             portal: manifest.delivery.portal_id.clone(),
         };
-        self.logs.entry(name).or_default().take_manifest(manifest);
-        None
+        let agrees = self.logs.entry(name).or_default().take_manifest(manifest);
+        (!agrees).then_some("the log was written anew: another manifest tells of another past")
     }
 
     fn take_line(&mut self, text: &str) -> Option<&'static str> {

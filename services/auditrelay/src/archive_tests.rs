@@ -37,9 +37,17 @@ impl Sender {
     }
 
     fn manifest(&self, numbers: std::ops::RangeInclusive<u64>) -> String {
+        self.chained(numbers, None)
+    }
+
+    /// The same, behind what ends with this digest.
+    fn chained(&self, numbers: std::ops::RangeInclusive<u64>, past: Option<u8>) -> String {
         let mut writing = Writing::default();
         for number in numbers.clone() {
             writing.event((1, number), &id(number));
+        }
+        if let Some(past) = past {
+            writing.chain((1, *numbers.start()), &[past; 32]);
         }
         let delivery = Delivery {
             id: format!("msg_{}", numbers.start()),
@@ -105,6 +113,20 @@ fn every_missing_line_is_a_gap_with_its_neighbours_times() {
         let (_, found) = report.incomplete().next().unwrap();
         let at = |number: u64| Some(i64::try_from(1_000_000 + number * 1_000).unwrap());
         assert_eq!((found[0].after, found[0].before), (at(missing - 1), at(missing + 1)));
+    }
+}
+
+#[test]
+fn a_log_that_was_written_anew_is_found_out_by_the_chain_that_manifests_sign() {
+    let sender = Sender::new();
+    let lines: Vec<String> = (1..=6).map(|number| sender.json(number)).collect();
+    let live = [sender.chained(1..=3, None), sender.chained(4..=6, Some(7))];
+    // A replay sends the same numbers and ids; its manifest tells of the past as it is now.
+    for (past, complete) in [(Some(7), true), (None, true), (Some(8), false)] {
+        let replayed = sender.chained(4..=6, past);
+        let report = sender.check(lines.iter().chain(&live).chain([&replayed]));
+        assert_eq!(report.is_complete(), complete, "{}", report.to_text());
+        assert_eq!(report.to_text().contains("the log was written anew"), !complete);
     }
 }
 

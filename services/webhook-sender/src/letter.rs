@@ -117,6 +117,11 @@ impl Pen<'_> {
             body.push_str(&line);
             manifest.event((place.epoch, place.number), &event.id.to_string());
         }
+        if let Some(record) = draft.batch.slices.last().map(|slice| &slice.record)
+            && let Some(digest) = &record.previous_digest
+        {
+            manifest.chain((record.epoch, record.first_number), digest);
+        }
         let id = message_id(&draft.batch);
         let signature = self.key.sign_webhook(&id, unix_seconds(at), body.as_bytes());
         Written::Whole(Letter {

@@ -7,12 +7,13 @@
 mod delivery;
 mod server;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use auditrelay_signing::Verifier;
+use auditrelay_signing::manifest::{Link, Manifest};
 use tokio_util::sync::CancellationToken;
 
 pub use delivery::{Delivery, Line};
@@ -208,10 +209,17 @@ impl Siem {
         .await;
     }
 
-    /// Fails unless every line and every request carries a signature of one of these keys.
+    /// Fails unless every line and every request carries a signature of one of these keys, and all of
+    /// them tell of the same past of each log.
     pub fn assert_signed(&self, keys: &Verifier) {
+        let mut past = HashMap::new();
         for delivery in self.deliveries() {
-            delivery.assert_signed(keys);
+            let Manifest { delivery: of, chain, .. } = delivery.assert_signed(keys);
+            if let Some(Link { before, digest }) = chain {
+                let log = (of.org_id, of.portal_id, before);
+                let known = past.entry(log).or_insert_with(|| digest.clone());
+                assert_eq!(*known, digest, "the log before {before:?} has changed");
+            }
         }
     }
 }

@@ -10,6 +10,8 @@ use uuid::Uuid;
 pub(super) struct Log {
     events: BTreeMap<Place, Held>,
     manifests: Vec<Manifest>,
+    /// How the chain stood before these places.
+    chain: BTreeMap<Place, String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -85,8 +87,13 @@ impl Log {
         }
     }
 
-    pub(super) fn take_manifest(&mut self, manifest: Manifest) {
+    /// Says whether it speaks of the same past as the others.
+    pub(super) fn take_manifest(&mut self, mut manifest: Manifest) -> bool {
+        let link = manifest.chain.take();
         self.manifests.push(manifest);
+        link.is_none_or(|link| {
+            *self.chain.entry(link.before).or_insert_with(|| link.digest.clone()) == link.digest
+        })
     }
 
     pub(super) fn findings(&self) -> Findings {

@@ -2,7 +2,8 @@
 //!
 //! A manifest is a JWS in compact form (RFC 7515, `EdDSA`, the key named by `kid`): any JOSE
 //! library checks it with the published JWKS. Its payload names the log, the first and the last
-//! event with their places, how many there are, and a digest over their ids, in order.
+//! event with their places, how many there are, a digest over their ids, in order, and the digest
+//! that ends the chain of everything before.
 
 use std::fmt::Write as _;
 
@@ -31,6 +32,19 @@ pub struct Manifest {
     pub count: u64,
     /// Over the events' ids, as [`digest_of`] makes it.
     pub digest: String,
+    /// How the log's chain of records stood before its last record here; none for the first of an
+    /// epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Link>,
+}
+
+/// What a log held before an event: whoever alters any of it needs another digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Of the first event that it does not cover.
+    pub before: Place,
+    /// SHA-256 in hexadecimal of the last record that it covers, which names the one before it so.
+    pub digest: String,
 }
 
 /// Which request a manifest is about, and whose log.
@@ -52,7 +66,9 @@ pub struct Delivery {
 }
 
 /// Where an event stands in its log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct Place {
     /// The life of the chain.
     pub epoch: u64,
@@ -119,6 +135,7 @@ pub struct Writing {
     last: Place,
     count: u64,
     digest: Digest,
+    chain: Option<Link>,
 }
 
 impl Writing {
@@ -131,6 +148,11 @@ impl Writing {
         self.digest.add(id);
     }
 
+    /// The chain up to the event with this epoch and number ends with this digest.
+    pub fn chain(&mut self, (epoch, number): (u64, u64), digest: &[u8]) {
+        self.chain = Some(Link { before: Place { epoch, number }, digest: hex(digest) });
+    }
+
     /// The manifest of these events: printable ASCII without spaces.
     pub fn sign(self, key: &SigningKey, delivery: Delivery) -> String {
         let manifest = Manifest {
@@ -139,6 +161,7 @@ impl Writing {
             last: self.last,
             count: self.count,
             digest: self.digest.finish(),
+            chain: self.chain,
         };
         let header =
             Header { alg: ALGORITHM.to_owned(), kid: key.kid().to_owned(), typ: TYPE.to_owned() };
@@ -169,13 +192,16 @@ impl Digest {
     }
 
     fn finish(self) -> String {
-        let bytes = self.0.finish();
-        bytes.as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
-            // Writing into a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex(self.0.finish().as_ref())
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -221,6 +247,7 @@ mod tests {
         for number in 7..10 {
             writing.event((2, number), &format!("id-{number}"));
         }
+        writing.chain((2, 8), &[0xa7; 32]);
         writing.sign(keys.current(), delivery())
     }
 
@@ -234,6 +261,8 @@ mod tests {
         let place = |number| Place { epoch: 2, number };
         assert_eq!((manifest.first, manifest.last, manifest.count), (place(7), place(9), 3));
         assert!(manifest.is_gapless());
+        let chain = manifest.chain.unwrap();
+        assert_eq!((chain.before, chain.digest), (place(8), "a7".repeat(32)));
         assert_eq!(manifest.digest, digest_of(["id-7", "id-8", "id-9"]));
         assert_ne!(manifest.digest, digest_of(["id-8", "id-7", "id-9"]));
         // printf 'id-7\nid-8\nid-9\n' | sha256sum

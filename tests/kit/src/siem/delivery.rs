@@ -74,8 +74,9 @@ impl Delivery {
         self.lines().iter().any(|line| line.id == id)
     }
 
-    /// Fails unless every line and the request itself carry a signature of one of these keys.
-    pub fn assert_signed(&self, keys: &Verifier) {
+    /// Fails unless every line and the request itself carry a signature of one of these keys; what
+    /// its manifest says.
+    pub fn assert_signed(&self, keys: &Verifier) -> Manifest {
         for Line { text, .. } in self.lines() {
             let split = line::split(&text);
             let good =
@@ -92,6 +93,7 @@ impl Delivery {
         let manifest = manifest.unwrap_or_else(|why| panic!("{why}: {:?}", self.headers));
         assert_eq!(manifest.delivery.id, self.webhook_id);
         assert_eq!(manifest.digest, digest_of(self.ids()), "{manifest:?}");
+        manifest
     }
 }
 
