@@ -34,8 +34,18 @@ const PING: Duration = Duration::from_secs(20);
 /// Serves `router` until the soft stop, then lets requests finish until the hard stop; returns
 /// when the last connection is closed.
 pub async fn serve(listener: TcpListener, router: Router, drain: Drain) {
+    serve_at_most(CONNECTIONS_MAX, listener, router, drain).await;
+}
+
+/// The same with so many connections at once.
+pub(super) async fn serve_at_most(
+    most: usize,
+    listener: TcpListener,
+    router: Router,
+    drain: Drain,
+) {
     let connections = TaskTracker::new();
-    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let permits = Arc::new(Semaphore::new(most));
     let builder = Arc::new(builder());
     while let Some((stream, peer, permit)) = accept(&listener, &permits, &drain).await {
         let connection =

@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::serve::serve_at_most;
 use super::*;
 use crate::lifecycle::{Drain, Stopped};
 use crate::metrics::Metrics;
@@ -151,6 +152,62 @@ async fn a_resting_connection_is_kept_and_a_slow_second_head_is_not() {
     stream.write_all(b"GET /other HTTP/1.1\r\nHost").await.unwrap();
     let closed = tokio::time::timeout(GRACE, stream.read(&mut answer)).await.unwrap();
     assert_eq!(closed.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn those_who_say_nothing_hold_their_places_only_for_a_while() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let drain = Drain::new();
+    drain.spawn("http", serve_at_most(2, listener, router(), drain.clone()));
+    let mut silent = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /other HTTP/1.1\r\n").await.unwrap();
+        silent.push(stream);
+    }
+    let started = tokio::time::Instant::now();
+    let answer = ask(address, "GET /other", "").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(started.elapsed() >= Duration::from_secs(4), "there was no place before");
+}
+
+/// Requests that are called off as soon as they are made cost their sender the connection.
+#[tokio::test]
+async fn a_flood_of_resets_ends_its_own_connection_and_no_other() {
+    let (address, _drain) = start().await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut flood = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    for stream in (1..4_000_u32).step_by(2) {
+        let id = stream.to_be_bytes();
+        // HEADERS that end the request: GET, /, http, and an authority of one letter.
+        flood.extend([0, 0, 6, 1, 5]);
+        flood.extend(id);
+        flood.extend([0x82, 0x84, 0x86, 0x41, 1, b'a']);
+        // RST_STREAM: CANCEL.
+        flood.extend([0, 0, 4, 3, 0]);
+        flood.extend(id);
+        flood.extend([0, 0, 0, 8]);
+    }
+    let _ = stream.write_all(&flood).await;
+    let mut heard = Vec::new();
+    let _ = tokio::time::timeout(GRACE, stream.read_to_end(&mut heard)).await.unwrap();
+    // GOAWAY on stream 0, and somewhere in it ENHANCE_YOUR_CALM.
+    let goaway = heard.windows(9).position(|head| head[3] == 7 && head[5..9] == [0; 4]).unwrap();
+    assert_eq!(heard[goaway + 13..goaway + 17], [0, 0, 0, 11]);
+    assert!(ask(address, "GET /other", "").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_body_with_two_lengths_is_the_last_of_its_connection() {
+    let (address, _drain) = start().await;
+    let smuggled = "GET /other HTTP/1.1\r\nHost: a\r\n\r\n";
+    let request = format!(
+        "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n\
+         0\r\n\r\n{smuggled}"
+    );
+    let answer = exchange(address, &request).await;
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
 }
 
 #[tokio::test]
