@@ -21,10 +21,12 @@ use crate::{NOW, text};
 /// A body of every route that takes one.
 pub(crate) fn documents(data: &[u8]) {
     let rules = AddressRules::default();
-    let taken = destination::Draft::parse(data, &rules);
-    if let Ok(draft) = taken {
-        let said = format!("{draft:?}");
-        assert!(!said.contains('\n'), "a draft holds what breaks lines: {said}");
+    if let Ok(draft) = destination::Draft::parse(data, &rules) {
+        // It becomes one header, whole, and nothing else.
+        let value = draft.authorization().expose();
+        assert!(value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()), "{value:?}");
+        assert!(!value.is_empty() && value.trim() == value && value.len() <= 8_192, "{value:?}");
+        assert!(http::HeaderValue::from_str(value).is_ok(), "{value:?}");
     }
     let _ = destination::PatchDraft::parse(data, &rules);
     let _ = webhook::WebhookPatch::parse(data);

@@ -105,7 +105,9 @@ mod tests {
     fn what_is_selected_is_counted_and_fills_requests() {
         let events: Vec<_> = [9, 10, 15, 20, 21, 12, 13].map(event).into();
         let mut counter = counter(None, None, 2);
-        counter.take((1, 1), &events, |_| 7);
+        counter.take((1, 1), &events[..2], |_| 7);
+        assert_eq!(counter.tally().batches, 1, "the first opens a request");
+        counter.take((1, 3), &events[2..], |_| 7);
         let tally = counter.tally();
         assert_eq!((tally.events, tally.bytes, tally.batches), (5, 35, 3));
         assert_eq!(tally.body_bytes, 5 * event(0).weight() as u64);
@@ -113,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_done_or_not_among_the_numbers_is_left_out() {
-        let numbers = vec![Stretch { epoch: 1, first: 3, last: 6 }];
+        let numbers = vec![Stretch { epoch: 1, first: 2, last: 6 }];
         let before = Position { epoch: 1, number: 4, sequence: 9 };
         let mut counter = counter(Some(numbers), Some(before), 500);
         counter.take((1, 1), &[15; 9].map(event), |_| 1);
