@@ -9,6 +9,7 @@ mod foreign;
 mod identity;
 mod inline_webhook;
 mod jwks;
+mod newest_first;
 mod organizations;
 mod portal_children;
 pub(crate) mod portals;

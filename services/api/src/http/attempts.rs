@@ -6,21 +6,15 @@ use auditrelay_api_core::query::Query;
 use auditrelay_model::Scope;
 use auditrelay_streams::{Backwards, ReadError, Streams};
 use http::Uri;
-use serde_json::json;
 
+use super::newest_first::Page;
 use super::request::{Id, named_scope};
-use super::response::{Answer, ok};
+use super::response::Answer;
 use crate::auth::Signed;
 use crate::problems;
 
 /// Facts that are looked at for one answer; most are attempts.
 const FACTS_MAX: usize = 2_000;
-
-/// Attempts, the newest first, and the id that the next page comes after.
-pub(crate) struct Page {
-    pub(crate) data: Vec<View>,
-    pub(crate) next: Option<u64>,
-}
 
 pub(super) async fn list(signed: Signed, Id(name): Id<String>, uri: Uri) -> Answer {
     let (scope, _) = named_scope(&signed, Ask::ReadConfig, &name).await?;
@@ -28,16 +22,16 @@ pub(super) async fn list(signed: Signed, Id(name): Id<String>, uri: Uri) -> Answ
     let wish = Wish::parse(&query).map_err(|faults| problems::invalid(&faults))?;
     let page = page(&signed.api.streams, scope, wish).await;
     let page = page.map_err(|error| problems::unread(&error))?;
-    let next = page.next.map(|id| {
-        let query = query.with(&["page[after]"], &[("page[after]", &id.to_string())]);
-        format!("{}?{query}", uri.path())
-    });
-    Ok(ok(&json!({ "data": page.data, "meta": { "size": wish.size, "next": next } })))
+    Ok(page.answer(&uri, &query, wish.size))
 }
 
 /// The attempts that are wished for. A page may be short, or empty, while more follow: a request
 /// looks at a bounded number of facts.
-pub(crate) async fn page(streams: &Streams, scope: Scope, wish: Wish) -> Result<Page, ReadError> {
+pub(crate) async fn page(
+    streams: &Streams,
+    scope: Scope,
+    wish: Wish,
+) -> Result<Page<View>, ReadError> {
     let last = streams.last_delivery(scope, wish.lane).await?;
     let last = last.map_or(0, |(_, sequence)| sequence);
     let high = wish.after.map_or(last, |after| last.min(after.saturating_sub(1)));

@@ -13,8 +13,8 @@ use auditrelay_runtime::telemetry;
 use auditrelay_streams::{Backwards, QuarantineReply, ReadError, Streams};
 use axum::extract::Request;
 use http::Uri;
-use serde_json::json;
 
+use super::newest_first::Page;
 use super::request::{self, Id, Ids, named_scope};
 use super::response::{Answer, ok};
 use crate::auth::Signed;
@@ -27,27 +27,21 @@ const TIMEOUT: Duration = Duration::from_secs(28);
 /// How soon to ask again when no sender has time.
 const BUSY_RETRY: Duration = Duration::from_secs(5);
 
-/// A page, and the id of its last event when more may follow.
-pub(crate) struct Page {
-    pub(crate) data: Vec<View>,
-    pub(crate) next: Option<u64>,
-}
-
 pub(super) async fn list(signed: Signed, Id(name): Id<String>, uri: Uri) -> Answer {
     let (scope, _) = named_scope(&signed, Ask::ReadConfig, &name).await?;
     let query = Query::parse(uri.query());
     let wish = Wish::parse(&query).map_err(|faults| problems::invalid(&faults))?;
     let page = page(&signed.api.streams, scope, wish).await;
     let page = page.map_err(|error| problems::unread(&error))?;
-    let next = page.next.map(|id| {
-        let query = query.with(&["page[after]"], &[("page[after]", &id.to_string())]);
-        format!("{}?{query}", uri.path())
-    });
-    Ok(ok(&json!({ "data": page.data, "meta": { "size": wish.size, "next": next } })))
+    Ok(page.answer(&uri, &query, wish.size))
 }
 
 /// Parked events, the newest first.
-pub(crate) async fn page(streams: &Streams, scope: Scope, wish: Wish) -> Result<Page, ReadError> {
+pub(crate) async fn page(
+    streams: &Streams,
+    scope: Scope,
+    wish: Wish,
+) -> Result<Page<View>, ReadError> {
     let last = streams.last_parked(scope).await?;
     let high = wish.after.map_or(last, |after| last.min(after.saturating_sub(1)));
     let (releases, _) = streams.releases(scope).await?;
