@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 
+#[path = "transport/answers.rs"]
+mod answers;
 #[path = "transport/http2.rs"]
 mod http2;
 #[path = "transport/matrix.rs"]
@@ -31,25 +33,6 @@ use receiver::Receiver;
 use tokio::time::Instant;
 
 const EMPTY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-
-#[tokio::test]
-async fn a_complete_2xx_head_is_delivered() {
-    let heads = [
-        ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", 200),
-        ("HTTP/1.1 200\r\ncontent-length: 0\r\n\r\n", 200),
-        ("HTTP/1.1 204 No Content\r\n\r\nillegal", 204),
-        ("HTTP/1.0 202 Accepted\r\n\r\n", 202),
-        ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", 200),
-        (
-            "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
-            200,
-        ),
-    ];
-    for (head, status) in heads {
-        let receiver = Receiver::answering(head).await;
-        assert_eq!(send(&receiver.url()).await, answered(status, ""), "{head}");
-    }
-}
 
 #[tokio::test]
 async fn the_request_arrives_as_it_was_made() {

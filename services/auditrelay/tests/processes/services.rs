@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::process::{self, code, stderr, stdout};
 
 const SERVICES: [&str; 5] = ["ingest", "retention", "replay-scheduler", "webhook-sender", "api"];
@@ -55,6 +57,35 @@ fn every_mistake_is_a_line_and_the_exit_code_is_78() {
         assert!(lines.iter().all(|line| line.starts_with("config: ")), "{name}: {said}");
         assert!(said.contains("admin.listen") && said.contains("drain.grace"), "{name}: {said}");
         assert!(said.contains("AUDITRELAY_FROBNICATE") && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn every_wrong_setting_is_named_and_ends_with_78() {
+    let keys = keys();
+    let table: Value = toml::from_str(include_str!("settings.toml")).unwrap();
+    for row in table["rows"].as_array().unwrap() {
+        let (name, file) = (row["row"].as_str().unwrap(), keys.path().join("settings"));
+        let mut command = service(&[row["service"].as_str().unwrap(), "--check"], &keys);
+        for variable in row["without"].as_array().into_iter().flatten() {
+            command.env_remove(variable.as_str().unwrap());
+        }
+        for (variable, value) in row["env"].as_object().into_iter().flatten() {
+            command.env(variable, value.as_str().unwrap());
+        }
+        if let Some(text) = row["file"].as_str() {
+            std::fs::write(&file, text).unwrap();
+            command.arg("--config").arg(&file);
+        }
+        let output = command.output().unwrap();
+        let said = stderr(&output);
+        let wanted = row["code"].as_i64().unwrap_or(78);
+        assert_eq!(i64::from(code(&output)), wanted, "{name}: {said}");
+        if let Some(says) = row["says"].as_str() {
+            assert_eq!(said.lines().count(), 1, "{name}: {said}");
+            assert!(said.starts_with("config: ") && said.contains(says), "{name}: {said}");
+            assert!(!said.contains("hunter2"), "{name}: {said}");
+        }
     }
 }
 
