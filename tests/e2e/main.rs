@@ -20,3 +20,4 @@ mod replay_proofs;
 mod restart;
 mod shutdown;
 mod trail;
+mod upgrade;

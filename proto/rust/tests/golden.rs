@@ -129,6 +129,7 @@ fn a_stored_config_event_reads_as_before() {
             changes: changes.map(|change| ConfigChange { change: Some(change) }).into(),
             origin: None,
             summary_json: String::new(),
+            min_writer: 0,
         },
     );
 }
@@ -237,6 +238,7 @@ fn a_stored_replay_event_reads_as_before() {
             job_id: UUID.to_owned(),
             actor: UUID.to_owned(),
             origin: None,
+            min_writer: 0,
             fact: Some(replay_event::Fact::Accepted(Accepted {
                 window: Some(Window { start_ns: AT_NS - 1_000, end_ns: AT_NS }),
                 snapshot_sequence: 77,

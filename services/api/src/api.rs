@@ -240,5 +240,6 @@ const fn result_name(error: Option<&ExecuteError<Denial>>) -> &'static str {
         Some(ExecuteError::Denied(_)) => "denied",
         Some(ExecuteError::Unavailable(_)) => "unavailable",
         Some(ExecuteError::Contended) => "contended",
+        Some(ExecuteError::Newer) => "newer",
     }
 }

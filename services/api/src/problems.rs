@@ -44,6 +44,7 @@ pub(crate) fn unread(error: &ReadError) -> Problem {
             tracing::error!(reason, "stored data cannot be read");
             Problem::internal()
         }
+        ReadError::Newer(_) => unavailable(&error.to_string()),
     }
 }
 
@@ -55,6 +56,10 @@ pub(crate) fn unexecuted(error: &ExecuteError<Denial>) -> Problem {
         ExecuteError::Contended => {
             Problem::unavailable("Too many others change the same organization", CONTENDED_RETRY)
         }
+        ExecuteError::Newer => Problem::unavailable(
+            "A newer version of this service has changed it; try again until an upgrade is complete",
+            CONTENDED_RETRY,
+        ),
     }
 }
 

@@ -115,9 +115,11 @@ impl Scheduler {
             Ok(Err(ExecuteError::Denied(denial))) => {
                 ReplayReply::Denied { code: denial.code().to_owned(), detail: denial.to_string() }
             }
-            Ok(Err(error @ (ExecuteError::Unavailable(_) | ExecuteError::Contended))) => {
-                ReplayReply::Unavailable(error.to_string())
-            }
+            Ok(Err(
+                error @ (ExecuteError::Unavailable(_)
+                | ExecuteError::Contended
+                | ExecuteError::Newer),
+            )) => ReplayReply::Unavailable(error.to_string()),
             Err(_) => ReplayReply::Unavailable("it took too long".to_owned()),
         }
     }

@@ -28,10 +28,8 @@ pub(crate) struct Told {
 pub(crate) async fn told(sender: &Sender, scope: Scope, lane: Lane) -> Result<Told, ReadError> {
     let Some(end) = sender.streams.lane_end(scope, lane).await? else { return Ok(Told::default()) };
     let last_fact = end.sequence;
-    let error = match end.fact {
-        Ok(event) => {
-            return Ok(Told { last: Some((event.at, event.state)), last_fact, torn: false });
-        }
+    let error = match end.state {
+        Ok(last) => return Ok(Told { last: Some(last), last_fact, torn: false }),
         Err(error) => error,
     };
     sender.telemetry.unreadable(scope, lane, last_fact, &error);

@@ -20,6 +20,10 @@ pub struct ConfigEvent {
     /// What changed, old and new, for the organization's own log: a JSON object without secrets.
     #[prost(string, tag = "6")]
     pub summary_json: ::prost::alloc::string::String,
+    /// Versions that do not know this step of the contract read the fact and write nothing behind it:
+    /// they would lose what it says beyond their words. 0: any version may.
+    #[prost(uint32, tag = "9")]
+    pub min_writer: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ConfigChange {

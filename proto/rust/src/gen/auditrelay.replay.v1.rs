@@ -14,6 +14,9 @@ pub struct ReplayEvent {
     /// The request behind it, where somebody asked for it.
     #[prost(message, optional, tag = "5")]
     pub origin: ::core::option::Option<super::super::r#type::v1::Origin>,
+    /// As in ConfigEvent.
+    #[prost(uint32, tag = "9")]
+    pub min_writer: u32,
     #[prost(oneof = "replay_event::Fact", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18")]
     pub fact: ::core::option::Option<replay_event::Fact>,
 }

@@ -1,7 +1,7 @@
 //! Facts of lanes.
 
-use auditrelay_model::Scope;
-use auditrelay_model::delivery::{DeliveryEvent, Lane};
+use auditrelay_model::delivery::{DeliveryEvent, Lane, LaneState};
+use auditrelay_model::{Scope, Timestamp};
 
 use crate::append::Outgoing;
 use crate::codec;
@@ -14,8 +14,9 @@ use crate::topology::StreamName;
 /// The end of a lane's facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneEnd {
-    /// The last fact; an error where it cannot be read.
-    pub fact: Result<DeliveryEvent, Undecodable>,
+    /// When the last fact was stored, and the lane after it, of whatever kind it is; an error where
+    /// it cannot be read.
+    pub state: Result<(Timestamp, LaneState), Undecodable>,
     /// Its sequence: what is appended next is expected behind it.
     pub sequence: u64,
 }
@@ -43,19 +44,20 @@ impl Streams {
         scope: Scope,
         lane: Lane,
     ) -> Result<Option<(DeliveryEvent, u64)>, ReadError> {
-        let end = self.lane_end(scope, lane).await?;
-        end.map(|end| match end.fact {
-            Ok(event) => Ok((event, end.sequence)),
-            Err(error) => Err(ReadError::Corrupt(error.to_string())),
-        })
-        .transpose()
+        let stored = self.last(StreamName::Delivery, &subject::delivery(scope, lane)).await?;
+        stored
+            .map(|stored| match codec::delivery::decode(&stored.payload) {
+                Ok(event) => Ok((event, stored.sequence)),
+                Err(error) => Err(ReadError::Corrupt(error.to_string())),
+            })
+            .transpose()
     }
 
     /// The end of the lane's facts, readable or not, from the leader.
     pub async fn lane_end(&self, scope: Scope, lane: Lane) -> Result<Option<LaneEnd>, ReadError> {
         let stored = self.last(StreamName::Delivery, &subject::delivery(scope, lane)).await?;
         Ok(stored.map(|stored| LaneEnd {
-            fact: codec::delivery::decode(&stored.payload)
+            state: codec::delivery::decode_state(&stored.payload)
                 .map_err(|error| Undecodable(error.to_string())),
             sequence: stored.sequence,
         }))

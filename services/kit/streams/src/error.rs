@@ -29,6 +29,9 @@ pub enum ReadError {
     /// What is stored cannot be understood.
     #[error("stored data cannot be read: {0}")]
     Corrupt(String),
+    /// What is stored was written by a version that knows more than this one.
+    #[error("a newer version wrote this: {0}")]
+    Newer(String),
 }
 
 impl ReadError {

@@ -8,7 +8,7 @@ use auditrelay_model::replay::{self, Jobs, ReplayEvent};
 use auditrelay_model::{Corrupt, Scope};
 use bytes::Bytes;
 
-use crate::codec;
+use crate::codec::{self, DecodeError};
 use crate::error::ReadError;
 use crate::subject;
 use crate::topology::StreamName;
@@ -39,12 +39,19 @@ pub trait Fold: Send + Sync + 'static {
     fn decode(payload: &[u8]) -> Result<Self::Event, ReadError>;
     /// Writes a fact.
     fn encode(key: &Self::Key, event: &Self::Event) -> Bytes;
+    /// Whether this version may write behind the fact without losing what it says.
+    fn may_follow(_payload: &[u8]) -> bool {
+        true
+    }
     /// Applies a fact; one that cannot follow leaves the state as it was.
     fn evolve(state: &mut Self::State, event: &Self::Event) -> Result<(), Corrupt>;
 }
 
-fn unreadable(error: impl std::fmt::Display) -> ReadError {
-    ReadError::Corrupt(error.to_string())
+fn unreadable(error: DecodeError) -> ReadError {
+    match error {
+        DecodeError::Newer(_) => ReadError::Newer(error.to_string()),
+        DecodeError::Malformed(_) | DecodeError::Field(_) => ReadError::Corrupt(error.to_string()),
+    }
 }
 
 /// The configuration of every organization.
@@ -68,6 +75,10 @@ impl Fold for ConfigFold {
 
     fn decode(payload: &[u8]) -> Result<ConfigEvent, ReadError> {
         codec::config::decode(payload).map_err(unreadable)
+    }
+
+    fn may_follow(payload: &[u8]) -> bool {
+        codec::may_follow(payload)
     }
 
     fn encode(key: &OrgId, event: &ConfigEvent) -> Bytes {
@@ -100,6 +111,10 @@ impl Fold for ReplayFold {
 
     fn decode(payload: &[u8]) -> Result<ReplayEvent, ReadError> {
         codec::replay::decode(payload).map_err(unreadable)
+    }
+
+    fn may_follow(payload: &[u8]) -> bool {
+        codec::may_follow(payload)
     }
 
     fn encode(_key: &Scope, event: &ReplayEvent) -> Bytes {

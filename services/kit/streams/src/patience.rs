@@ -30,7 +30,7 @@ impl ReadError {
     pub const fn passes(&self) -> bool {
         match self {
             Self::Unavailable(_) => true,
-            Self::Corrupt(_) => false,
+            Self::Corrupt(_) | Self::Newer(_) => false,
         }
     }
 }

@@ -47,6 +47,8 @@ pub struct Versioned<S> {
     pub state: Arc<S>,
     /// Sequence of its last fact; 0 when nothing has happened.
     pub sequence: u64,
+    /// A newer version said something in it that this one would lose: nothing is written behind it.
+    pub is_beyond: bool,
 }
 
 /// What a decision led to.
@@ -70,6 +72,9 @@ pub enum ExecuteError<D> {
     /// Others appended again and again.
     #[error("too many others change the same thing")]
     Contended,
+    /// A newer version has written there what this one would lose: it may change it, this one not.
+    #[error("a newer version has changed the same thing")]
+    Newer,
 }
 
 pub(crate) struct Shared<F: Fold> {
@@ -106,9 +111,12 @@ impl<F: Fold> Shared<F> {
     fn fold(&self, subject: &str, sequence: u64, payload: &[u8]) -> Result<(), ReadError> {
         let key = F::key(subject)
             .ok_or_else(|| ReadError::Corrupt(format!("unknown subject {subject}")))?;
-        let event = F::decode(payload)?;
+        let event = F::decode(payload);
+        let is_beyond = matches!(event, Err(ReadError::Newer(_))) || !F::may_follow(payload);
         let mut states = self.states.write().unwrap_or_else(PoisonError::into_inner);
         let known = states.entry(key).or_default();
+        known.is_beyond |= is_beyond;
+        let event = event?;
         if known.sequence < sequence {
             // Copied only while somebody still looks at it as it was.
             let evolved = F::evolve(Arc::make_mut(&mut known.state), &event);
@@ -195,6 +203,9 @@ impl<F: Fold> Projection<F> {
         let _turn = self.turn(key).await.map_err(|error| unavailable(&error))?;
         for _ in 0..ATTEMPTS {
             let seen = self.read(key).await.map_err(|error| unavailable(&error))?;
+            if seen.is_beyond {
+                return Err(ExecuteError::Newer);
+            }
             let events = decide(&seen.state).map_err(ExecuteError::Denied)?;
             let last = seen.sequence;
             // What nobody holds need not be copied when its next fact is applied.
@@ -219,6 +230,9 @@ impl<F: Fold> Projection<F> {
             let observed = observed.map_err(|error| unavailable(&error))?;
             let end = observed.map_or(0, |observed| observed.state.last_sequence);
             self.caught_up(REQUEST_TIMEOUT).await.map_err(|error| unavailable(&error))?;
+            if self.get(key).is_beyond {
+                return Err(ExecuteError::Newer);
+            }
             let event = decide(&self.all()).map_err(ExecuteError::Denied)?;
             let appended = self.streams.append(Outgoing {
                 subject: F::subject(key),

@@ -12,7 +12,7 @@ use prost::Message;
 use wire::config_change::Change;
 
 use super::event::{number_of, value_of};
-use super::{DecodeError, parse, required, types};
+use super::{DecodeError, known, parse, required, types};
 
 pub(crate) fn encode(org: OrgId, event: &ConfigEvent) -> Vec<u8> {
     let changes = event
@@ -26,6 +26,7 @@ pub(crate) fn encode(org: OrgId, event: &ConfigEvent) -> Vec<u8> {
         changes: changes.collect(),
         origin: event.origin.as_ref().map(types::origin),
         summary_json: event.summary.clone(),
+        min_writer: 0,
     }
     .encode_to_vec()
 }
@@ -33,10 +34,8 @@ pub(crate) fn encode(org: OrgId, event: &ConfigEvent) -> Vec<u8> {
 pub(crate) fn decode(bytes: &[u8]) -> Result<ConfigEvent, DecodeError> {
     let event =
         wire::ConfigEvent::decode(bytes).map_err(|_| DecodeError::Malformed("config event"))?;
-    let changes = event
-        .changes
-        .into_iter()
-        .map(|change| change_from_wire(required(change.change, "change")?));
+    let changes =
+        event.changes.into_iter().map(|change| change_from_wire(known(change.change, "change")?));
     Ok(ConfigEvent {
         at: Timestamp::from_nanos(event.at_ns),
         actor: event.actor,

@@ -15,7 +15,7 @@ use prost::Message;
 use wire::delivery_event::Fact;
 
 use super::event::{number_of, value_of};
-use super::{DecodeError, parse, required, types};
+use super::{DecodeError, known, parse, required, types};
 
 pub(crate) fn encode(event: &DeliveryEvent) -> Vec<u8> {
     wire::DeliveryEvent {
@@ -29,6 +29,13 @@ pub(crate) fn encode(event: &DeliveryEvent) -> Vec<u8> {
     .encode_to_vec()
 }
 
+/// When a fact was stored and how the lane stood after it, whatever kind of fact it is.
+pub(crate) fn decode_state(bytes: &[u8]) -> Result<(Timestamp, LaneState), DecodeError> {
+    let event =
+        wire::DeliveryEvent::decode(bytes).map_err(|_| DecodeError::Malformed("delivery event"))?;
+    Ok((Timestamp::from_nanos(event.at_ns), state_from_wire(required(event.state, "state")?)))
+}
+
 pub(crate) fn decode(bytes: &[u8]) -> Result<DeliveryEvent, DecodeError> {
     let event =
         wire::DeliveryEvent::decode(bytes).map_err(|_| DecodeError::Malformed("delivery event"))?;
@@ -37,7 +44,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<DeliveryEvent, DecodeError> {
         scope: types::read_scope(event.scope)?,
         lane: lane_from_wire(&event.job_id)?,
         sender: event.sender,
-        fact: fact_from_wire(required(event.fact, "fact")?)?,
+        fact: fact_from_wire(known(event.fact, "fact")?)?,
         state: state_from_wire(required(event.state, "state")?),
     })
 }

@@ -158,7 +158,8 @@ pub(super) fn value_of<T: Copy>(
     field: &'static str,
 ) -> Result<T, DecodeError> {
     let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-    index.and_then(|index| all.get(index)).copied().ok_or(DecodeError::Field(field))
+    let index = index.ok_or(DecodeError::Field(field))?;
+    all.get(index).copied().ok_or(DecodeError::Newer(field))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use auditrelay_proto::replay::v1 as wire;
 use prost::Message;
 use wire::replay_event::Fact;
 
-use super::{DecodeError, parse, required, types};
+use super::{DecodeError, known, parse, types};
 
 pub(crate) use command::{decode_command, decode_reply, encode_command, encode_reply};
 
@@ -23,6 +23,7 @@ pub(crate) fn encode(event: &ReplayEvent) -> Vec<u8> {
         job_id: event.job.to_string(),
         actor: event.actor.clone(),
         origin: event.origin.as_ref().map(types::origin),
+        min_writer: 0,
         fact: Some(fact_to_wire(&event.fact)),
     }
     .encode_to_vec()
@@ -37,7 +38,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<ReplayEvent, DecodeError> {
         job: parse(&event.job_id, "job_id")?,
         actor: event.actor,
         origin: event.origin.map(types::read_origin),
-        fact: fact_from_wire(required(event.fact, "fact")?)?,
+        fact: fact_from_wire(known(event.fact, "fact")?)?,
     })
 }
 
