@@ -2,7 +2,7 @@
 
 use auditrelay_model::Timestamp;
 use auditrelay_model::destination::Destination;
-use auditrelay_runtime::telemetry::traceparent;
+use auditrelay_runtime::telemetry::traceparent_for_others;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -34,7 +34,7 @@ pub(crate) fn headers(
     headers.insert(WEBHOOK_ID, HeaderValue::from_str(stamp.message_id)?);
     headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(unix_seconds(stamp.at)));
     headers.insert(WEBHOOK_SIGNATURE, HeaderValue::from_str(stamp.signature)?);
-    if let Some(traceparent) = traceparent() {
+    if let Some(traceparent) = traceparent_for_others() {
         headers.insert(TRACEPARENT, HeaderValue::from_str(&traceparent)?);
     }
     Ok(headers)

@@ -7,8 +7,10 @@
 
 mod control;
 pub(crate) mod counts;
+mod exporter;
 mod filter;
 mod lines;
+mod outward;
 mod provider;
 mod trace;
 
@@ -28,6 +30,7 @@ use tracing_subscriber::{EnvFilter, Layer, fmt, reload};
 pub use control::{LogControl, LogState, runtime_filter};
 pub use filter::LogFilter;
 use lines::Flush;
+pub use outward::{continue_request, traceparent_for_others};
 pub use trace::{continue_trace, link, link_message, sampled_trace_id, trace_id, traceparent};
 
 /// How long the last spans may take to leave.
@@ -98,6 +101,9 @@ pub fn init(
         .try_init()
         .map_err(|_| TelemetryError::AlreadyInstalled)?;
     LogControl::install(handle, configured);
+    if let Some(unknown) = outward::configure(std::env::var("OTEL_PROPAGATORS").ok().as_deref()) {
+        tracing::warn!(unknown, "OTEL_PROPAGATORS may name tracecontext, baggage and none");
+    }
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     if let Some(trouble) = trouble {
         tracing::warn!(reason = trouble, "traces are not exported");

@@ -51,22 +51,30 @@ const TRACES: &str = "
 ## Traces
 
 Spans are sent by OTLP when an endpoint or `OTEL_TRACES_EXPORTER=otlp` is set. These are OpenTelemetry's own
-variables.
+variables. Those that begin with `OTEL_EXPORTER_OTLP_` also exist with `OTEL_EXPORTER_OTLP_TRACES_`, which wins.
 
 | variable | default | meaning |
 |---|---|---|
-| `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` | none | where the collector is: `http://collector:4318` |
-| `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` | `http/protobuf` | `grpc` or `http/protobuf` |
+| `OTEL_EXPORTER_OTLP_ENDPOINT` | none | where the collector is: `http://collector:4318`; `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` over HTTP with its path, `/v1/traces` |
+| `OTEL_EXPORTER_OTLP_PROTOCOL` | `http/protobuf` | `grpc` or `http/protobuf` |
 | `OTEL_EXPORTER_OTLP_HEADERS` | none | `name=value` pairs, separated by commas; may hold a secret |
 | `OTEL_EXPORTER_OTLP_TIMEOUT` | `10000` | milliseconds for one export |
 | `OTEL_EXPORTER_OTLP_COMPRESSION` | none | `gzip` |
+| `OTEL_EXPORTER_OTLP_CERTIFICATE` | whom the machine trusts | file with the authorities that may vouch for the collector, PEM |
+| `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` | none | files with the certificate that the collector is shown and its key, PEM |
+| `OTEL_EXPORTER_OTLP_INSECURE` | `false` | `true`: an endpoint of `grpc` that names no scheme is plain |
 | `OTEL_TRACES_EXPORTER` | by the endpoint | `otlp`, or `none` to send nothing |
 | `OTEL_SDK_DISABLED` | `false` | `true` sends nothing |
 | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | `parentbased_always_on` | which traces are kept: `parentbased_traceidratio` with `0.1` |
+| `OTEL_PROPAGATORS` | `tracecontext,baggage` | without `tracecontext` (`none`), callers' traces are not continued, and neither producers nor receivers are told ours; baggage is not carried |
 | `OTEL_SERVICE_NAME` | `auditrelay-<service>` | the name of the service |
 | `OTEL_RESOURCE_ATTRIBUTES` | none | further attributes: `deployment.environment.name=production` |
 | `OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BSP_SCHEDULE_DELAY` | `2048`, `512`, `5000` | spans that wait, spans of one export, milliseconds between exports; what does not fit is dropped |
-| `OTEL_SPAN_LINK_COUNT_LIMIT` | `128` | most links of a span |
+| `OTEL_SPAN_LINK_COUNT_LIMIT`, `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, `OTEL_SPAN_EVENT_COUNT_LIMIT` | `128` | most links, attributes and events of a span |
+
+Not read: `OTEL_LOG_LEVEL` (see `log.filter`), `OTEL_METRICS_*` and `OTEL_LOGS_*` (metrics are scraped, the log is on
+stderr), the other limits, samplers of a vendor, and every
+variable that is not in the table.
 ";
 
 /// The reference as Markdown.

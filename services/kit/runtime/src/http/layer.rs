@@ -78,7 +78,7 @@ fn request_span(request: &Request, method: &'static str, route: &str) -> Span {
     );
     let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     if let Some(parent) = parent {
-        telemetry::continue_trace(&span, parent);
+        telemetry::continue_request(&span, parent);
     }
     if let Some(trace_id) = span.in_scope(telemetry::trace_id) {
         span.record("trace_id", trace_id);
@@ -93,7 +93,8 @@ async fn answer(request: Request, next: Next) -> Response {
         None => guarded(request, next).await,
     };
     let mut response = as_problem(response);
-    let traceparent = telemetry::traceparent().and_then(|text| HeaderValue::try_from(text).ok());
+    let traceparent =
+        telemetry::traceparent_for_others().and_then(|text| HeaderValue::try_from(text).ok());
     if let Some(traceparent) = traceparent {
         response.headers_mut().insert("traceparent", traceparent);
     }

@@ -11,6 +11,7 @@ use opentelemetry_sdk::trace::{
 };
 
 use super::counts;
+use super::exporter::exporter;
 use crate::build;
 
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
@@ -32,8 +33,7 @@ pub(super) fn provider(service: &str, instance: &str) -> (SdkTracerProvider, Opt
         Wish::Impossible(why) => return (silent(), Some(why)),
         Wish::Otlp => {}
     }
-    // `build` chooses the protocol by OTEL_EXPORTER_OTLP_PROTOCOL; `with_http` would refuse grpc.
-    match SpanExporter::builder().build() {
+    match exporter(|name| std::env::var(name).ok()) {
         Ok(exporter) => {
             let batches = BatchSpanProcessor::builder(Counted(exporter)).build();
             let provider = SdkTracerProvider::builder()
@@ -43,7 +43,7 @@ pub(super) fn provider(service: &str, instance: &str) -> (SdkTracerProvider, Opt
                 .build();
             (provider, None)
         }
-        Err(error) => (silent(), Some(error.to_string())),
+        Err(why) => (silent(), Some(why)),
     }
 }
 
