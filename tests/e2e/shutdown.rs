@@ -1,5 +1,6 @@
 //! A stopped service finishes what it has in hand: nothing is lost, nothing is sent twice.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use auditrelay_testkit::builders::{Draft, ago, now, some};
@@ -7,7 +8,11 @@ use auditrelay_testkit::siem::{Answer, Siem};
 use auditrelay_testkit::stack::{Service, Stack};
 use futures::future::join_all;
 
-use crate::ledger::exactly;
+use crate::ledger::{at_least_once, exactly, repeated};
+
+/// Events of a request where senders are replaced, and how long its answer takes.
+const BATCH: &str = "20";
+const ANSWER: Duration = Duration::from_millis(20);
 
 #[tokio::test]
 async fn a_sender_that_stops_repeats_nothing() {
@@ -82,4 +87,41 @@ async fn everything_stops_by_itself_in_any_order() {
     let more = org.send(&some(2)).await;
     siem.wait_for_live(&more).await;
     exactly(&siem.live_ids(), &[accepted, more].concat());
+}
+
+/// Senders leave within their grace although a receiver never answers: `stop` insists on it.
+#[tokio::test]
+async fn senders_that_are_replaced_under_load_repeat_no_more_than_a_batch() {
+    let mut stack = Stack::builder().set("sender.batch_events", BATCH).senders(2).start().await;
+    let (org, siem) = (stack.org().await, Siem::start().await);
+    let (other, silent) = (stack.org().await, Siem::start().await);
+    siem.answer_always(Answer::Slow(ANSWER, 200));
+    silent.answer_always(Answer::Silence);
+    org.deliver_to(&siem, "json").await;
+    other.deliver_to(&silent, "json").await;
+    let _ = other.send(&some(5)).await;
+    silent.wait_for_requests(1).await;
+    let replaced = AtomicBool::new(false);
+    let load = async {
+        let mut accepted = Vec::new();
+        while !replaced.load(Ordering::SeqCst) {
+            accepted.extend(org.send(&some(3)).await);
+            tokio::time::sleep(ANSWER).await;
+        }
+        accepted
+    };
+    let replace = async {
+        for turn in 1..=2 {
+            siem.wait_for_taken(siem.taken().len() + 5).await;
+            stack.stop_one(Service::Sender).await;
+            siem.wait_for_taken(siem.taken().len() + 5 * turn).await;
+            stack.run(Service::Sender).await;
+        }
+        replaced.store(true, Ordering::SeqCst);
+    };
+    let (accepted, ()) = tokio::join!(load, replace);
+    siem.wait_for_live(&accepted).await;
+    at_least_once(&siem.live_ids(), &accepted);
+    let again = repeated(&siem.live_ids());
+    assert!(again <= BATCH.parse().unwrap(), "{again} of {} were sent again", accepted.len());
 }

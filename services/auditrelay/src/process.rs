@@ -28,6 +28,8 @@ pub(crate) struct Process {
     pub(crate) admin: SocketAddr,
     /// This process among its replicas.
     pub(crate) instance: String,
+    /// How long clients get to see that it is no longer ready, before the drain.
+    pub(crate) delay: Duration,
     /// How long a drain may take.
     pub(crate) grace: Duration,
     log_format: LogFormat,
@@ -83,6 +85,7 @@ impl Process {
             tls: tls(settings),
             admin: settings.parse("admin.listen", admin, "a socket address"),
             instance,
+            delay: settings.duration("drain.delay", Duration::ZERO, Duration::ZERO..=most),
             grace: settings.duration("drain.grace", Duration::from_secs(30), least..=most),
             log_format: global.log_format.unwrap_or(log_format),
             log_filter: global.log.clone().unwrap_or(log_filter),

@@ -159,6 +159,12 @@ impl Stack {
         join_all(self.take(service).into_iter().map(Process::stop)).await;
     }
 
+    /// Stops the oldest process of a service as an operator would.
+    pub async fn stop_one(&mut self, service: Service) {
+        let oldest = self.processes.iter().position(|process| process.service == service);
+        self.processes.remove(oldest.expect("a process of the service runs")).stop().await;
+    }
+
     /// Kills every process of a service wherever it stands.
     pub fn kill(&mut self, service: Service) {
         drop(self.take(service));

@@ -23,8 +23,8 @@ Examples:
   auditrelay api --config auditrelay.toml --check
 
 Settings come from the environment (AUDITRELAY_INGEST_LISTEN) and from the file ([ingest] listen);
-the environment wins. Operators look at /live, /ready and /metrics on admin.listen. SIGTERM drains
-within drain.grace, a second one ends at once. Wrong settings: a line each, exit code 78.";
+the environment wins. Operators look at /live, /ready and /metrics on admin.listen. SIGTERM: not
+ready, after drain.delay it drains within drain.grace; a second one ends at once. Wrong settings: a line each, exit code 78.";
 
 /// How long to wait between tries to reach the broker.
 const CONNECT_PAUSE: Duration = Duration::from_secs(1);
@@ -150,10 +150,10 @@ pub(crate) async fn run(
     let place = format!("admin.listen {}", process.admin);
     admin::serve(process.admin, context.clone()).await.map_err(Failure::io(place))?;
     tracing::info!(service = role.name(), version = env!("CARGO_PKG_VERSION"), admin = %process.admin, "started");
-    let grace = process.grace;
+    let (delay, grace) = (process.delay, process.grace);
     let failed = Arc::new(OnceLock::new());
     context.drain.spawn("start", start(service, process, context.clone(), Arc::clone(&failed)));
-    let stopped = lifecycle::signals(context.drain.clone(), grace).await;
+    let stopped = lifecycle::signals(context.drain.clone(), delay, grace).await;
     tracing::info!(clean = stopped == Stopped::Clean, "stopped");
     guard.shutdown().await;
     match (Arc::into_inner(failed).and_then(OnceLock::into_inner), stopped) {

@@ -51,7 +51,8 @@ async fn live() -> Response {
 
 async fn ready(State(context): State<Context>) -> Response {
     let mut missing = context.readiness.missing();
-    if context.drain.soft.is_cancelled() {
+    let drain = &context.drain;
+    if drain.leaving.is_cancelled() || drain.soft.is_cancelled() {
         missing.push(("process", "draining".to_owned()));
     }
     if missing.is_empty() {

@@ -1,4 +1,5 @@
-//! Stopping in two phases: soft (finish what you hold, take nothing new), then hard (now).
+//! Stopping in phases: leaving (no longer ready, so that clients go elsewhere), soft (finish what
+//! you hold, take nothing new), then hard (now).
 //!
 //! Cast: [`Drain`] is what tasks listen to and are counted by; [`signals`] turns the operator's
 //! signals into the phases. A task that panics makes the whole process drain and end as a failure:
@@ -22,6 +23,8 @@ const HARD_STOP: Duration = Duration::from_secs(2);
 /// The two stop signals and the count of running tasks; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Drain {
+    /// No longer ready; everything is served as before.
+    pub leaving: CancellationToken,
     /// Finish what is at hand and take nothing new.
     pub soft: CancellationToken,
     /// End now; tasks that do not are dropped where they wait.
@@ -55,6 +58,7 @@ impl Drain {
         let mut above = self.above.clone();
         above.push((self.soft.clone(), self.tasks.clone()));
         Self {
+            leaving: self.leaving.clone(),
             soft: self.soft.child_token(),
             hard: self.hard.child_token(),
             tasks: TaskTracker::new(),
@@ -128,17 +132,29 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("no text")
 }
 
-/// Waits for SIGTERM or SIGINT (or a soft stop from inside), then stops: a second signal or the
-/// end of `grace` makes it hard.
-pub async fn signals(drain: Drain, grace: Duration) -> Stopped {
+/// Waits for SIGTERM or SIGINT (or a soft stop from inside), then stops: after `delay`, in which
+/// clients see that it is no longer ready, softly; a second signal or the end of `grace` makes it
+/// hard.
+pub async fn signals(drain: Drain, delay: Duration, grace: Duration) -> Stopped {
     let mut signals = Signals::listen();
+    let mut is_enough = false;
     tokio::select! {
-        name = signals.next() => tracing::info!(signal = name, "draining"),
-        () = drain.soft.cancelled() => tracing::info!("draining"),
+        name = signals.next() => {
+            tracing::info!(signal = name, "leaving");
+            drain.leaving.cancel();
+            tokio::select! {
+                _ = signals.next() => is_enough = true,
+                () = drain.soft.cancelled() => {}
+                () = tokio::time::sleep(delay) => {}
+            }
+        }
+        () = drain.soft.cancelled() => {}
     }
+    tracing::info!("draining");
     drain.soft.cancel();
     let impatience = async {
         tokio::select! {
+            () = std::future::ready(()), if is_enough => tracing::warn!("second signal"),
             name = signals.next() => tracing::warn!(signal = name, "second signal"),
             () = tokio::time::sleep(grace) => tracing::warn!("grace is over"),
         }

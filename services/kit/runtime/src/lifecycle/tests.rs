@@ -50,7 +50,7 @@ async fn a_panic_drains_the_whole_process_and_is_not_clean() {
 async fn a_soft_stop_from_inside_ends_the_wait_for_signals() {
     let drain = Drain::new();
     drain.soft.cancel();
-    assert_eq!(signals(drain, LONG).await, Stopped::Clean);
+    assert_eq!(signals(drain, LONG, LONG).await, Stopped::Clean);
 }
 
 #[tokio::test]

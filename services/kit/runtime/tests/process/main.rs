@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may fail as tests do")]
 
+mod vouched;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -62,6 +64,20 @@ fn the_second_sigterm_cuts_off() {
     assert!(process.wait().unwrap().success());
 }
 
+#[test]
+fn a_second_sigterm_does_not_wait_until_clients_have_gone() {
+    let env = [("AUDITRELAY_TEST_TASK", "stuck"), ("AUDITRELAY_TEST_DELAY", "600")];
+    let mut process = process("be_a_service", &env);
+    let mut stdout = BufReader::new(process.stdout.take().unwrap());
+    wait_for(&mut stdout, "started");
+    terminate(&process);
+    wait_for(&mut stdout, "leaving");
+    terminate(&process);
+    wait_for(&mut stdout, "draining");
+    wait_for(&mut stdout, "Forced");
+    assert!(process.wait().unwrap().success());
+}
+
 #[tokio::test]
 #[ignore = "run by other tests as a process of its own"]
 async fn be_a_service() {
@@ -70,6 +86,11 @@ async fn be_a_service() {
     }
     let drain = Drain::new();
     let (soft, task) = (drain.soft.clone(), std::env::var("AUDITRELAY_TEST_TASK").unwrap());
+    let leaving = drain.leaving.clone();
+    tokio::spawn(async move {
+        leaving.cancelled().await;
+        println!("leaving");
+    });
     drain.spawn("task", async move {
         soft.cancelled().await;
         println!("draining");
@@ -77,8 +98,10 @@ async fn be_a_service() {
             std::future::pending::<()>().await;
         }
     });
+    let delay = std::env::var("AUDITRELAY_TEST_DELAY").map_or(0, |text| text.parse().unwrap());
+    let delay = Duration::from_secs(delay);
     // `signals` is polled first, and so listens before the announcement.
-    let stopping = signals(drain, Duration::from_mins(1));
+    let stopping = signals(drain, delay, Duration::from_mins(1));
     let (stopped, ()) = tokio::join!(biased; stopping, async { println!("started") });
     println!("{stopped:?}");
 }
