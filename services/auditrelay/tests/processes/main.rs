@@ -13,6 +13,7 @@ mod demo;
 mod dev;
 mod fleet;
 mod kill;
+mod metrics;
 mod process;
 mod rolling;
 mod scraped;

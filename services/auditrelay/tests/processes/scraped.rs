@@ -2,25 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::fleet::{Fleet, get};
+use crate::metrics::{MONITORING, Reference, watched};
 use crate::process::{self, Running};
-
-const MONITORING: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/helm/auditrelay/monitoring");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_service_can_be_scraped_and_all_that_is_looked_at_exists() {
     let fleet = Fleet::start().await;
     let mut known = BTreeSet::new();
+    let mut reference = Reference::default();
     for service in &fleet.services {
         let (_, text) = get(service.admin, "/metrics", "text/plain").await.unwrap();
         known.extend(families(&text));
+        reference.add(service.name, &text);
         lint(service.name, &text);
         let open = "application/openmetrics-text";
         let (_, text) = get(service.admin, "/metrics", open).await.unwrap();
@@ -31,6 +30,7 @@ async fn every_service_can_be_scraped_and_all_that_is_looked_at_exists() {
     }
     let missing: Vec<_> = looked_at().into_iter().filter(|name| !known.contains(name)).collect();
     assert!(missing.is_empty(), "dashboards and alerts name what does not exist: {missing:?}");
+    reference.check();
     scrape(&fleet).await;
     fleet.stop().await;
 }
@@ -49,16 +49,7 @@ fn families(text: &str) -> Vec<String> {
 
 /// Every metric that a dashboard or an alert names.
 fn looked_at() -> BTreeSet<String> {
-    let dashboards = std::fs::read_dir(Path::new(MONITORING).join("dashboards")).unwrap();
-    let files = dashboards.map(|entry| entry.unwrap().path());
-    let alerts = Path::new(MONITORING).join("alerts.yaml");
-    let mut names = BTreeSet::new();
-    for file in files.chain([alerts]) {
-        let text = std::fs::read_to_string(&file).unwrap();
-        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        let ours = |word: &&str| word.starts_with("auditrelay_") || word.starts_with("process_");
-        names.extend(words.filter(ours).map(str::to_owned));
-    }
+    let names: BTreeSet<String> = watched().into_values().flatten().collect();
     assert!(names.len() > 40, "{names:?}");
     names
 }
