@@ -23,7 +23,7 @@ use url::Url;
 
 use self::report::Row;
 use self::stage::Given;
-use self::workloads::{Effort, Rig, delivery, idle, ingest, latency, outage};
+use self::workloads::{Effort, Rig, delivery, idle, ingest, latency, outage, start};
 use super::org::PLATFORM_TOKEN;
 use crate::client::server_url;
 use crate::failure::Failure;
@@ -31,7 +31,7 @@ use crate::output::{self, Output};
 
 const EXAMPLES: &str = "\
 Examples:
-  auditrelay bench                             everything, some ten minutes
+  auditrelay bench                             everything, a quarter of an hour
   auditrelay bench --only deliver,latency      two of them
   auditrelay bench --quick --json bench.json   half a minute, for a look
 
@@ -94,10 +94,12 @@ enum Workload {
     CatchUp,
     /// Webhooks that have nothing to do
     Idle,
+    /// From the start of the all-in-one to its first answer
+    Start,
 }
 
 impl Workload {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Ingest,
         Self::IngestDefault,
         Self::Deliver,
@@ -105,6 +107,7 @@ impl Workload {
         Self::Latency,
         Self::CatchUp,
         Self::Idle,
+        Self::Start,
     ];
 
     async fn run(self, rig: &Rig) -> Result<Vec<Row>, Failure> {
@@ -116,12 +119,14 @@ impl Workload {
             Self::Latency => latency::run(rig).await,
             Self::CatchUp => outage::catch_up(rig).await,
             Self::Idle => idle::run(rig).await,
+            Self::Start => start::run(rig).await,
         }
     }
 
-    /// How a given broker syncs cannot be changed; what its webhooks cost cannot be seen.
+    /// A given system is not started anew, and its broker syncs as it does; what its webhooks cost
+    /// cannot be seen.
     fn suits(self, rig: &Rig) -> bool {
-        rig.given.is_none() || !matches!(self, Self::IngestDefault | Self::Idle)
+        rig.given.is_none() || !matches!(self, Self::IngestDefault | Self::Idle | Self::Start)
     }
 }
 

@@ -21,8 +21,10 @@ use crate::topology::StreamName;
 
 /// Records on their way at any time; a record is at most 256 KiB.
 const PREFETCH: usize = 64;
+/// Bytes on their way to a reader of a shard.
+const SHARD_BYTES: usize = 4 << 20;
 /// The same for one of many readers, which read a scope each.
-const PREFETCH_BYTES: usize = 1 << 20;
+const SCOPE_BYTES: usize = 1 << 20;
 /// How long one pull stays open at the broker. A sender that vanishes without closing its
 /// connection leaves its pulls behind, and they would take records away from whoever takes over:
 /// they end before its lease does.
@@ -49,7 +51,7 @@ pub struct Reader {
 /// What a reader is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// One of a few: it may fetch ahead whatever it takes.
+    /// One of a few.
     Shard,
     Job,
     /// Acknowledges nothing.
@@ -300,15 +302,16 @@ impl Streams {
     ) -> Result<Reader, ReadError> {
         let mut connections = self.connections.subscribe();
         connections.mark_unchanged();
+        let bytes = match kind {
+            Kind::Shard => SHARD_BYTES,
+            Kind::Job | Kind::Disposable => SCOPE_BYTES,
+        };
         let messages = consumer
             .stream()
             .max_messages_per_batch(PREFETCH)
+            .max_bytes_per_batch(bytes)
             .expires(PULL_EXPIRES)
             .heartbeat(HEARTBEAT);
-        let messages = match kind {
-            Kind::Shard => messages,
-            Kind::Job | Kind::Disposable => messages.max_bytes_per_batch(PREFETCH_BYTES),
-        };
         let messages = messages.messages().await.map_err(ReadError::unavailable)?;
         let acks = kind != Kind::Disposable;
         Ok(Reader { messages, acks, pending, connections, _consumer: consumer })

@@ -20,11 +20,17 @@ use crate::sample::Sample;
 pub(super) struct Target {
     pub(super) http: reqwest::Client,
     pub(super) url: String,
-    pub(super) token: String,
     /// Sent in turn.
-    pub(super) bodies: Arc<[Bytes]>,
-    /// Events of each body.
+    pub(super) parcels: Arc<[Parcel]>,
+    /// Events of each parcel.
     pub(super) events: u64,
+}
+
+/// What is sent, and by whom.
+#[derive(Debug, Clone)]
+pub(super) struct Parcel {
+    pub(super) token: Arc<str>,
+    pub(super) body: Bytes,
 }
 
 /// What a load came to.
@@ -58,20 +64,21 @@ pub(super) fn body(first: u64, events: u64, portal: Option<PortalId>) -> Bytes {
     Value::Array(drafts.collect()).to_string().into()
 }
 
-/// One such body for each scope.
-pub(super) fn bodies(events: u64, portals: &[PortalId]) -> Arc<[Bytes]> {
+/// One such body for each portal, or for the organization's own log where there is none.
+pub(super) fn parcels(token: &str, events: u64, portals: &[PortalId]) -> Arc<[Parcel]> {
+    let token: Arc<str> = token.into();
+    let parcel = |body| Parcel { token: Arc::clone(&token), body };
     if portals.is_empty() {
-        return Arc::new([body(0, events, None)]);
+        return Arc::new([parcel(body(0, events, None))]);
     }
     let numbered = portals.iter().zip((0..).step_by(7));
-    numbered.map(|(portal, first)| body(first, events, Some(*portal))).collect()
+    numbered.map(|(portal, first)| parcel(body(first, events, Some(*portal)))).collect()
 }
 
 impl Target {
-    /// Sends events of these portals too.
-    pub(super) fn include(&mut self, portals: &[PortalId]) {
-        let more = bodies(self.events, portals);
-        self.bodies = self.bodies.iter().chain(more.iter()).cloned().collect();
+    /// Sends these too.
+    pub(super) fn include(&mut self, more: &[Parcel]) {
+        self.parcels = self.parcels.iter().chain(more).cloned().collect();
     }
 
     /// Sends from so many connections, each as soon as it is answered.
@@ -113,9 +120,9 @@ impl Target {
 
     /// The answer's body; none unless it is 202.
     async fn post(&self, turn: usize) -> Option<Bytes> {
-        let body = self.bodies.get(turn % self.bodies.len())?.clone();
-        let request = self.http.post(&self.url).bearer_auth(&self.token);
-        let request = request.header("content-type", "application/json").body(body);
+        let Parcel { token, body } = self.parcels.get(turn % self.parcels.len())?;
+        let request = self.http.post(&self.url).bearer_auth(token);
+        let request = request.header("content-type", "application/json").body(body.clone());
         let response = request.send().await.ok()?;
         let accepted = response.status() == reqwest::StatusCode::ACCEPTED;
         let answer = response.bytes().await.ok()?;

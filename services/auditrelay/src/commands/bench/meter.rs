@@ -10,6 +10,8 @@ const TICKS: u64 = 100;
 pub(super) struct Used {
     /// Of all processors, in user and kernel mode.
     pub(super) cpu: Duration,
+    /// Bytes resident now.
+    pub(super) memory: u64,
     /// Most bytes resident at any time.
     pub(super) memory_max: u64,
 }
@@ -19,7 +21,8 @@ impl Used {
     pub(super) fn of(pid: u32) -> Option<Self> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        Some(Self { cpu: cpu(&stat)?, memory_max: memory_max(&status)? })
+        let (memory, memory_max) = (bytes(&status, "VmRSS:")?, bytes(&status, "VmHWM:")?);
+        Some(Self { cpu: cpu(&stat)?, memory, memory_max })
     }
 }
 
@@ -32,8 +35,8 @@ fn cpu(stat: &str) -> Option<Duration> {
     Some(Duration::from_millis(sum * (1_000 / TICKS)))
 }
 
-fn memory_max(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+fn bytes(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1_024)
 }
@@ -46,8 +49,10 @@ mod tests {
     fn times_and_memory_are_read() {
         let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 9 0 0 0 150 25 0 0 20 0 8 0 1 2 3";
         assert_eq!(cpu(stat), Some(Duration::from_millis(1_750)));
-        assert_eq!(memory_max("VmPeak:\t 9 kB\nVmHWM:\t    2048 kB\n"), Some(2_097_152));
-        assert_eq!((cpu(""), memory_max("VmHWM: x kB")), (None, None));
+        let status = "VmPeak:\t 9 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n";
+        assert_eq!(bytes(status, "VmHWM:"), Some(2_097_152));
+        assert_eq!(bytes(status, "VmRSS:"), Some(1_024));
+        assert_eq!((cpu(""), bytes("VmHWM: x kB", "VmHWM:")), (None, None));
     }
 
     #[test]

@@ -11,6 +11,8 @@ use auditrelay_model::id::{OrgId, PortalId};
 use auditrelay_runtime::ids;
 use auditrelay_streams::{NatsSettings, Streams, connect};
 use http::Method;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -24,7 +26,7 @@ use crate::failure::Failure;
 use crate::system::{Folder, suited_to_one_machine};
 
 /// How long everything may take to be ready.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 const SERVICES: [&str; 5] = ["retention", "api", "ingest", "replay-scheduler", "webhook-sender"];
 
 /// A running system.
@@ -36,7 +38,7 @@ pub(super) struct Stage {
     services: Vec<Service>,
     // Dropped after the services that use them; none where the system was given.
     broker: Option<Broker>,
-    _data: Option<(Folder, TempDir)>,
+    data: Option<(Folder, TempDir)>,
 }
 
 /// A system that runs already.
@@ -97,7 +99,7 @@ impl Stage {
         let platform = Client::new(&api, platform.trim())?;
         let ingest = format!("http://{ingest}/v1/audit-events");
         let (broker, data) = (Some(broker), Some((folder, data)));
-        Ok(Self { streams, ingest, platform, api, services, broker, _data: data })
+        Ok(Self { streams, ingest, platform, api, services, broker, data })
     }
 
     /// A system that runs already: what its processes cost is not known.
@@ -110,13 +112,13 @@ impl Stage {
             api: given.api.clone(),
             services: Vec::new(),
             broker: None,
-            _data: None,
+            data: None,
         })
     }
 
     /// A new organization.
     pub(super) async fn organization(&self) -> Result<Organization, Failure> {
-        let named = json!({ "name": "bench" });
+        let named = json!({ "name": format!("bench {}", ids::uuid_v7()) });
         let made = ask(&self.platform, Method::POST, "/v1/organizations", &named).await?;
         let id: OrgId = text(&made, "id")?.parse().map_err(anyhow::Error::from)?;
         let path = format!("/v1/organizations/{id}/tokens");
@@ -146,9 +148,25 @@ impl Stage {
             broker.kill().await;
         }
     }
+
+    /// Ends everything as an operator would, and leaves its data; none where the system was given.
+    pub(super) async fn leave(mut self) -> Option<TempDir> {
+        for service in &mut self.services {
+            end(&mut service.child).await;
+        }
+        self.broker?.stop().await;
+        let (_folder, data) = self.data?;
+        Some(data)
+    }
 }
 
 impl Reading {
+    /// Bytes that a process holds now.
+    pub(super) fn memory(&self, process: &str) -> u64 {
+        let found = self.0.iter().find(|(name, _)| *name == process);
+        found.map_or(0, |(_, used)| used.memory)
+    }
+
     /// What these processes used since then, on so many events.
     pub(super) fn since(&self, then: &Self, names: &[&str], events: u64) -> Vec<Cost> {
         let now = self.0.iter().filter(|(name, _)| names.contains(name));
@@ -239,8 +257,20 @@ pub(super) async fn dial(url: &str) -> Result<Streams, Failure> {
     connect(&settings).await.map_err(|error| Failure::Other(error.into()))
 }
 
+/// Tells a process to end, and waits until it has.
+pub(super) async fn end(child: &mut Child) {
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+    if let Some(pid) = pid {
+        // One that is gone already needs no telling.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    }
+    if tokio::time::timeout(PATIENCE, child.wait()).await.is_err() {
+        let _killed = child.kill().await;
+    }
+}
+
 /// A port that was free a moment ago.
-async fn free_address() -> Result<SocketAddr, Failure> {
+pub(super) async fn free_address() -> Result<SocketAddr, Failure> {
     let failed = || Failure::io("a free port");
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
     listener.map_err(failed())?.local_addr().map_err(failed())

@@ -1,5 +1,6 @@
 //! What is measured.
 
+mod crowd;
 pub(super) mod delivery;
 pub(super) mod idle;
 pub(super) mod ingest;
@@ -7,6 +8,7 @@ pub(super) mod latency;
 pub(super) mod outage;
 mod pull;
 mod setting;
+pub(super) mod start;
 
 use std::time::Duration;
 
@@ -43,8 +45,10 @@ pub(super) struct Effort {
     pub(super) events: u64,
     /// The most scopes.
     pub(super) many: usize,
-    /// How many webhooks there are, more and more of them: as many as an organization may have.
+    /// How many webhooks there are, more and more of them.
     pub(super) webhooks: &'static [usize],
+    /// Events a second that come while a receiver is away.
+    pub(super) rate: u32,
 }
 
 impl Effort {
@@ -54,13 +58,15 @@ impl Effort {
         events: 2_000,
         many: 10,
         webhooks: &[1, 10],
+        rate: 2_000,
     };
     pub(super) const FULL: Self = Self {
         span: Duration::from_secs(4),
         rounds: 3,
         events: 100_000,
         many: 1_000,
-        webhooks: &[1, 10, 100, 1_000],
+        webhooks: &[1, 10, 100, 1_000, 5_000],
+        rate: 20_000,
     };
 }
 

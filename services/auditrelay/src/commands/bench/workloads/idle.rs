@@ -3,26 +3,27 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::crowd::Crowd;
+use super::setting::Setting;
 use super::{Effort, Rig, spread};
 use crate::commands::bench::report::Row;
 use crate::commands::bench::stage::Stage;
+use crate::commands::bench::stats::float;
 use crate::failure::Failure;
 
-/// More and more webhooks.
+/// More and more webhooks, which have all sent something.
 pub(in crate::commands::bench) async fn run(rig: &Rig) -> Result<Vec<Row>, Failure> {
-    let stage = rig.stage(true).await?;
-    let organization = stage.organization().await?;
-    // Nobody listens there, and nothing is sent.
-    let destination = organization.destination("http://127.0.0.1:9/").await?;
-    let (mut rows, mut before) = (Vec::new(), 0);
+    let mut setting = Setting::without_webhook(rig, 1).await?;
+    let mut crowd = Crowd::sending_to(setting.receiver.url());
+    let mut rows = Vec::new();
     for webhooks in rig.effort.webhooks {
-        for portal in organization.portals(webhooks - before).await? {
-            organization.enable(&destination, Some(portal)).await?;
-        }
-        before = *webhooks;
-        rows.push(measure(&stage, *webhooks, rig.effort).await?);
+        setting.target.parcels = crowd.grow(&setting.stage, *webhooks, 1).await?;
+        let sent = setting.deliver(setting.target.parcels.len() as u64).await;
+        let mut row = measure(&setting.stage, *webhooks, rig.effort).await?;
+        row.ledger = Some(sent.arrived.ledger(sent.accepted));
+        rows.push(row);
     }
-    stage.stop().await;
+    setting.stage.stop().await;
     Ok(rows)
 }
 
@@ -31,7 +32,8 @@ async fn measure(stage: &Stage, webhooks: usize, effort: Effort) -> Result<Row, 
     tokio::time::sleep(span / 4).await;
     let before = stage.reading();
     tokio::time::sleep(span).await;
-    let costs = stage.reading().since(&before, &["broker", "webhook-sender"], 1);
+    let now = stage.reading();
+    let costs = now.since(&before, &["broker", "webhook-sender"], 1);
     let share = |name: &str| {
         let cost = costs.iter().find(|cost| cost.process == name);
         cost.map_or(0.0, |cost| 100.0 * cost.cpu_seconds / span.as_secs_f64())
@@ -39,6 +41,7 @@ async fn measure(stage: &Stage, webhooks: usize, effort: Effort) -> Result<Row, 
     let more = BTreeMap::from([
         ("broker, % of a core", share("broker")),
         ("sender, % of a core", share("webhook-sender")),
+        ("sender, MiB now", float(now.memory("webhook-sender")) / f64::from(1 << 20)),
     ]);
     Ok(Row {
         name: format!("idle: {webhooks} webhooks"),

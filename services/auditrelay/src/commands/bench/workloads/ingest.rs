@@ -9,7 +9,7 @@ use auditrelay_streams::StreamState;
 
 use super::{Effort, Rig, spread};
 use crate::commands::bench::limits::{NullHandler, RawBroker};
-use crate::commands::bench::load::{Target, Until, bodies};
+use crate::commands::bench::load::{Target, Until, parcels};
 use crate::commands::bench::report::{Limit, Row};
 use crate::commands::bench::stage::Stage;
 use crate::commands::bench::stats::{Ledger, float, per_million, per_second};
@@ -61,8 +61,7 @@ pub(in crate::commands::bench) async fn run(
         let target = Target {
             http: rig.http.clone(),
             url: stage.ingest.clone(),
-            token: organization.producer.clone(),
-            bodies: bodies(case.events, scopes),
+            parcels: parcels(&organization.producer, case.events, scopes),
             events: case.events,
         };
         let logs = logs(organization.id, scopes);

@@ -9,7 +9,7 @@ use auditrelay_runtime::clock::SystemClock;
 use super::delivery::{BATCH, PATH};
 use super::setting::{GIVEN_UP, Setting};
 use super::{Rig, spread};
-use crate::commands::bench::load::{Target, Until, bodies};
+use crate::commands::bench::load::{Target, Until, parcels};
 use crate::commands::bench::report::Row;
 use crate::commands::bench::stats::{Latencies, float};
 use crate::failure::Failure;
@@ -25,7 +25,8 @@ pub(in crate::commands::bench) async fn run(rig: &Rig) -> Result<Vec<Row>, Failu
     let _warm = setting.receiver.wait(warm.len() as u64, false, PATIENCE).await;
     let span = Duration::from_secs((rig.effort.span * 4).as_secs().max(2));
     let alone = measure(&setting, "latency at a steady rate", span).await?;
-    let bulk = Target { bodies: bodies(BATCH, &[]), events: BATCH, ..setting.target.clone() };
+    let parcels = parcels(&setting.organization.producer, BATCH, &[]);
+    let bulk = Target { parcels, events: BATCH, ..setting.target.clone() };
     let stored = bulk.closed(8, Until::Requests(2 * rig.effort.events / BATCH)).await;
     let _all = setting.receiver.wait(stored.events, false, GIVEN_UP).await;
     setting.replay(began).await?;

@@ -10,7 +10,8 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Rig;
-use crate::commands::bench::load::{Target, Until, bodies};
+use crate::commands::bench::load::{Target, Until, parcels};
+use crate::commands::bench::meter::Used;
 use crate::commands::bench::receiver::{Arrived, Receiver};
 use crate::commands::bench::stage::{Organization, Stage};
 use crate::failure::Failure;
@@ -34,7 +35,7 @@ impl Setting {
     pub(super) async fn new(rig: &Rig, batch: u64) -> Result<Self, Failure> {
         let mut setting = Self::without_webhook(rig, batch).await?;
         setting.organization.enable(&setting.destination, None).await?;
-        setting.target.bodies = bodies(batch, &[]);
+        setting.target.parcels = parcels(&setting.organization.producer, batch, &[]);
         Ok(setting)
     }
 
@@ -47,21 +48,10 @@ impl Setting {
         let target = Target {
             http: rig.http.clone(),
             url: stage.ingest.clone(),
-            token: organization.producer.clone(),
-            bodies: Arc::new([]),
+            parcels: Arc::new([]),
             events: batch,
         };
         Ok(Self { stage, organization, receiver, target, destination })
-    }
-
-    /// So many more webhooks, each of a portal; from now on these portals' events are sent too.
-    pub(super) async fn grow(&mut self, webhooks: usize) -> Result<(), Failure> {
-        let portals = self.organization.portals(webhooks).await?;
-        for portal in &portals {
-            self.organization.enable(&self.destination, Some(*portal)).await?;
-        }
-        self.target.include(&portals);
-        Ok(())
     }
 
     /// Asks for a replay of what was stored from then until now.
@@ -78,12 +68,13 @@ impl Setting {
     /// Sends so many events and waits until all of them came.
     pub(super) async fn deliver(&self, events: u64) -> Delivered {
         self.receiver.forget();
-        let began = Instant::now();
+        let (began, before) = (Instant::now(), own_cpu());
         let requests = events.div_ceil(self.target.events);
         let done = self.target.closed(CONNECTIONS, Until::Requests(requests)).await;
         let arrived = self.receiver.wait(done.events, false, GIVEN_UP).await;
         let took = arrived.last.map_or(GIVEN_UP, |last| last - began);
-        Delivered { accepted: done.events, arrived, took }
+        let own_cpu = own_cpu().saturating_sub(before);
+        Delivered { accepted: done.events, arrived, took, own_cpu }
     }
 }
 
@@ -93,4 +84,10 @@ pub(super) struct Delivered {
     pub(super) arrived: Arrived,
     /// From the first request to the last delivery.
     pub(super) took: Duration,
+    /// What producers and receiver used meanwhile.
+    pub(super) own_cpu: Duration,
+}
+
+fn own_cpu() -> Duration {
+    Used::of(std::process::id()).unwrap_or_default().cpu
 }
