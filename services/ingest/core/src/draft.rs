@@ -116,7 +116,7 @@ impl Value<'_> {
 pub struct Draft<'a> {
     values: [Option<Value<'a>>; Field::ALL.len()],
     /// Where values come from that the draft itself does not have.
-    origins: [Option<&'static str>; Field::ALL.len()],
+    origins: Vec<(Field, &'static str)>,
     names: fn(Field) -> &'static str,
     wrong: Vec<(String, RejectionKind)>,
     hopeless: bool,
@@ -133,7 +133,7 @@ impl Default for Draft<'_> {
     fn default() -> Self {
         Self {
             values: [const { None }; Field::ALL.len()],
-            origins: [None; Field::ALL.len()],
+            origins: Vec::new(),
             names: Field::name,
             wrong: Vec::new(),
             hopeless: false,
@@ -163,14 +163,17 @@ impl<'a> Draft<'a> {
 
     /// How the sender calls the property.
     pub fn name(&self, field: Field) -> &'static str {
-        let origin = self.origins.get(field as usize).copied().flatten();
-        origin.unwrap_or_else(|| (self.names)(field))
+        self.origin(field).unwrap_or_else(|| (self.names)(field))
     }
 
     /// Whether the property does not belong to its event: it is still there although everything
     /// that belongs to one was taken. What a format offers of its own accord does no harm.
     pub fn is_left_over(&self, field: Field) -> bool {
-        self.has(field) && self.origins.get(field as usize).copied().flatten().is_none()
+        self.has(field) && self.origin(field).is_none()
+    }
+
+    fn origin(&self, field: Field) -> Option<&'static str> {
+        self.origins.iter().find(|(of, _)| *of == field).map(|(_, name)| *name)
     }
 
     /// What is wrong with the draft beside its values; and whether it is no use to read these.
@@ -201,9 +204,9 @@ impl<'a> Draft<'a> {
         if self.has(field) {
             return;
         }
-        let at = field as usize;
-        if let (Some(slot), Some(name)) = (self.values.get_mut(at), self.origins.get_mut(at)) {
-            (*slot, *name) = (Some(value), Some(origin));
+        if let Some(slot) = self.values.get_mut(field as usize) {
+            *slot = Some(value);
+            self.origins.push((field, origin));
         }
     }
 

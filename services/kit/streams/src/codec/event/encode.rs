@@ -128,10 +128,24 @@ impl Sink for Length {
     }
 }
 
+/// The length is asked for more than once: that of four numbers is counted without writing them.
 fn address_length(address: IpAddr) -> usize {
-    let mut counted = Counted(0);
-    let _ = fmt::Write::write_fmt(&mut counted, format_args!("{address}"));
-    counted.0
+    match address {
+        IpAddr::V4(v4) => 3 + v4.octets().into_iter().map(digits).sum::<usize>(),
+        IpAddr::V6(v6) => {
+            let mut counted = Counted(0);
+            let _ = fmt::Write::write_fmt(&mut counted, format_args!("{v6}"));
+            counted.0
+        }
+    }
+}
+
+const fn digits(octet: u8) -> usize {
+    match octet {
+        0..=9 => 1,
+        10..=99 => 2,
+        100..=255 => 3,
+    }
 }
 
 /// A text that is only counted.
@@ -227,6 +241,17 @@ mod tests {
             details.push(Detail::Authentication(Authentication { method, outcome, success: flag }));
         }
         details
+    }
+
+    #[test]
+    fn an_address_is_as_long_as_it_is_written() {
+        for text in ["0.0.0.0", "9.10.99.100", "255.255.255.255", "::", "2001:db8::1"] {
+            let address: IpAddr = text.parse().unwrap();
+            let mut bytes = Vec::new();
+            Bytes(&mut bytes).address(6, address);
+            assert_eq!(bytes.len(), 2 + address_length(address), "{text}");
+            assert_eq!(bytes.get(2..), Some(address.to_string().as_bytes()));
+        }
     }
 
     /// Byte for byte what the generated code writes.
