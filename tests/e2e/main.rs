@@ -21,3 +21,4 @@ mod restart;
 mod shutdown;
 mod trail;
 mod upgrade;
+mod wire;
