@@ -1,8 +1,9 @@
 use auditrelay_model::Window;
 use auditrelay_model::delivery::{Hold, Totals};
-use auditrelay_model::id::JobId;
+use auditrelay_model::id::{DestinationId, JobId, OrgId};
 use auditrelay_model::record::Position;
 use auditrelay_model::replay::{Pause, Terms};
+use auditrelay_model::webhook::Webhook;
 use uuid::Uuid;
 
 use super::*;
@@ -276,4 +277,18 @@ fn a_job_of_a_week_leaves_room_for_its_acceptance_on_its_subject() {
         }
     }
     assert!((100..5_000).contains(&facts), "{facts} facts");
+}
+
+#[test]
+fn a_scope_that_cannot_be_sent_to_says_why() {
+    let scope = Scope::Organization(OrgId::from_uuid(Uuid::nil()));
+    let webhook = |enabled| Webhook { destination: None, enabled, since: None, updated_at: START };
+    let with = |webhook| OrgConfig { webhooks: [(scope, webhook)].into(), ..OrgConfig::default() };
+    let of = |config: &OrgConfig, target| WebhookState::of(config, scope, target);
+    let any = Target::default();
+    assert_eq!(of(&OrgConfig::default(), any), WebhookState::Missing);
+    assert_eq!(of(&with(webhook(false)), any), WebhookState::Disabled);
+    assert_eq!(of(&with(webhook(true)), any), WebhookState::Missing);
+    let gone = Target { destination: Some(DestinationId::from_uuid(Uuid::nil())), ..any };
+    assert_eq!(of(&with(webhook(true)), gone), WebhookState::NoDestination);
 }
