@@ -76,18 +76,18 @@ impl Brokers {
         found
     }
 
-    /// Who leads the stream of events.
+    /// Who leads the stream of events, once all of them hold the same of it.
     pub(crate) async fn leader(&self) -> usize {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
-            for port in &self.looks {
-                if let Some(found) = leader_at(*port).await {
-                    return found;
+            for (index, port) in self.looks.iter().enumerate() {
+                if leads(*port, index, self.all.len()).await == Some(true) {
+                    return index;
                 }
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("nobody leads the stream of events");
+        panic!("nobody leads the stream of events with all the others behind it");
     }
 
     /// All of them lose their power at once, and what they had not synced with it; they are started
@@ -126,14 +126,18 @@ async fn wires(routes: &[u16]) -> Vec<(usize, usize, Link)> {
     wires
 }
 
-async fn leader_at(port: u16) -> Option<usize> {
+/// Whether it says that it leads, and that all others have what it has.
+async fn leads(port: u16, index: usize, brokers: usize) -> Option<bool> {
     let url = format!("http://127.0.0.1:{port}/jsz?accounts=1&streams=1");
     let looking = async { reqwest::get(url).await.ok()?.json::<Value>().await.ok() };
     let seen = tokio::time::timeout(Duration::from_secs(2), looking).await.ok()??;
     let accounts = seen["account_details"].as_array()?;
     let mut streams = accounts.iter().filter_map(|one| one["stream_detail"].as_array()).flatten();
     let events = streams.find(|stream| stream["name"] == "EVENTS")?;
-    events["cluster"]["leader"].as_str()?.strip_prefix('n')?.parse().ok()
+    let cluster = &events["cluster"];
+    let others = cluster["replicas"].as_array()?;
+    let follow = others.iter().filter(|one| one["current"] == true && one["offline"] != true);
+    Some(cluster["leader"] == format!("n{index}") && follow.count() + 1 == brokers)
 }
 
 fn command(binary: &Path, config: &Path) -> impl Fn(&Env) -> Child + Send + Sync + use<> {

@@ -34,11 +34,8 @@ pub(crate) struct Fault {
 impl Fault {
     pub(crate) fn any(random: &mut Random, fleet: &Fleet) -> Self {
         if random.one_in(4) {
-            let count = fleet.brokers.all.len();
-            let whom = Whom::Broker(random.below(count));
-            let all = [What::Kill, What::Terminate, What::Pause, What::Wire(Wire::Silent)];
-            // Alone it has nobody to be cut off from.
-            let what = all[random.below(if count > 1 { 4 } else { 3 })];
+            let whom = Whom::Broker(random.below(fleet.brokers.all.len()));
+            let what = [What::Kill, What::Terminate, What::Pause][random.below(3)];
             return Self { whom, what };
         }
         let whom = Whom::Service(random.below(fleet.services.len()));

@@ -79,21 +79,33 @@ pub(crate) async fn limit(fleet: &mut Fleet, history: &History, sides: &[Side]) 
     vec![room]
 }
 
-/// Whoever leads the stream of events is killed, ended, put to sleep, cut off from the others.
+/// Whoever leads the stream of events is killed, ended, put to sleep, cut off from the others: one
+/// after the other, each when the one before has caught up.
 pub(crate) async fn leader(fleet: &mut Fleet, history: &History, sides: &[Side]) -> Vec<Incident> {
     let mut incidents = Vec::new();
     for what in [What::Kill, What::Terminate, What::Pause, What::Wire(Wire::Silent)] {
         served(sides).await;
-        let fault = Fault { whom: Whom::Broker(fleet.brokers.leader().await), what };
+        let leader = fleet.brokers.leader().await;
+        let fault = Fault { whom: Whom::Broker(leader), what };
         incidents.push(note(history, &format!("the leader: {what:?}")));
         fault.happen(fleet).await;
+        let is_cut_off = matches!(what, What::Wire(_));
+        wires(fleet, leader, if is_cut_off { Wire::Cut } else { Wire::Good });
         tokio::time::sleep(LONG).await;
         // The others have found another.
         served(sides).await;
         fault.mend(fleet);
+        wires(fleet, leader, Wire::Good);
     }
     served(sides).await;
     incidents
+}
+
+/// Between every service and this broker.
+fn wires(fleet: &Fleet, broker: usize, wire: Wire) {
+    for service in &fleet.services {
+        service.links[broker].set(wire);
+    }
 }
 
 /// Two of three brokers are gone: nothing is accepted until one of them is back.

@@ -85,6 +85,7 @@ mod tests {
         }
         let grown = resident_max().saturating_sub(before);
         assert!(signal("-CONT").success());
+        println!("{} MiB more than at rest", grown / MIB);
         assert!(grown < BOUND, "{} MiB", grown / MIB);
         let metrics = instance.context.metrics.encode();
         assert!(metrics.contains("auditrelay_ingest_inflight_bytes 0\n"), "{metrics}");
