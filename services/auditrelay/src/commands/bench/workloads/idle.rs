@@ -33,7 +33,7 @@ async fn measure(stage: &Stage, webhooks: usize, effort: Effort) -> Result<Row, 
     let before = stage.reading();
     tokio::time::sleep(span).await;
     let now = stage.reading();
-    let costs = now.since(&before, &["broker", "webhook-sender"], 1);
+    let costs = now.since(&before, &["broker", "webhook-sender"], 0);
     let share = |name: &str| {
         let cost = costs.iter().find(|cost| cost.process == name);
         cost.map_or(0.0, |cost| 100.0 * cost.cpu_seconds / span.as_secs_f64())
