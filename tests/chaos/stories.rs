@@ -89,23 +89,13 @@ pub(crate) async fn leader(fleet: &mut Fleet, history: &History, sides: &[Side])
         let fault = Fault { whom: Whom::Broker(leader), what };
         incidents.push(note(history, &format!("the leader: {what:?}")));
         fault.happen(fleet).await;
-        let is_cut_off = matches!(what, What::Wire(_));
-        wires(fleet, leader, if is_cut_off { Wire::Cut } else { Wire::Good });
         tokio::time::sleep(LONG).await;
         // The others have found another.
         served(sides).await;
         fault.mend(fleet);
-        wires(fleet, leader, Wire::Good);
     }
     served(sides).await;
     incidents
-}
-
-/// Between every service and this broker.
-fn wires(fleet: &Fleet, broker: usize, wire: Wire) {
-    for service in &fleet.services {
-        service.links[broker].set(wire);
-    }
 }
 
 /// Two of three brokers are gone: nothing is accepted until one of them is back.

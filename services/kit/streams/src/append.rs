@@ -48,13 +48,14 @@ impl Streams {
             acknowledged.await
         };
         // Sending itself can wait for room in the client's buffer while there is no connection.
-        match tokio::time::timeout(REQUEST_TIMEOUT, sent).await {
+        let stored = match tokio::time::timeout(REQUEST_TIMEOUT, sent).await {
             Ok(Ok(ack)) => {
                 reach(Step::Acknowledged);
                 Ok(ack.sequence)
             }
             Ok(Err(error)) => Err(append_error(&error)),
             Err(_) => Err(AppendError::Unavailable("no answer in time".to_owned())),
-        }
+        };
+        self.heed(stored).await
     }
 }

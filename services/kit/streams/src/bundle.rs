@@ -43,11 +43,12 @@ impl Streams {
     /// the broker did not answer.
     pub async fn append_bundle(&self, links: Vec<Link>) -> Result<Bundled, AppendError> {
         let count = links.len() as u64;
-        match tokio::time::timeout(REQUEST_TIMEOUT, self.send_bundle(links)).await {
+        let stored = match tokio::time::timeout(REQUEST_TIMEOUT, self.send_bundle(links)).await {
             Ok(Ok(answer)) => bundled(&answer, count),
             Ok(Err(reason)) => Err(AppendError::Unavailable(reason)),
             Err(_) => Err(AppendError::Unavailable("no answer in time".to_owned())),
-        }
+        };
+        self.heed(stored).await
     }
 
     /// Publishes every record; the answer to the last one.

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::address;
 use crate::error::ReadError;
 use crate::health::Health;
+use crate::silence::Silence;
 use crate::topology::StreamName;
 
 /// The oldest JetStream API that obeys everything we ask for (nats-server 2.14); older servers do
@@ -115,6 +116,7 @@ pub struct Streams {
     /// Counts (re)connections: a reader of an older one may have missed what was sent to it.
     pub(crate) connections: Arc<watch::Sender<u64>>,
     pub(crate) health: Arc<Health>,
+    pub(crate) silence: Silence,
 }
 
 /// Connects and checks that the broker is new enough. Later losses of the connection are mended in
@@ -147,7 +149,10 @@ pub async fn connect_with(settings: &NatsSettings, tls: &Tls) -> Result<Streams,
         return Err(ConnectError::TooOld { url, version });
     }
     tracing::info!(%url, version, "connected to the broker");
-    Ok(Streams { context, connections, health })
+    // A name may stand for several; then the brokers tell of each other.
+    let named = address::addresses(&settings.url).map_or(1, |named| named.len());
+    let silence = Silence::new(named.max(client.server_info().connect_urls.len()) > 1);
+    Ok(Streams { context, connections, health, silence })
 }
 
 fn options(

@@ -34,6 +34,7 @@ mod quarantine;
 mod reader;
 mod record;
 mod retention;
+mod silence;
 mod stored;
 mod subject;
 mod topology;
