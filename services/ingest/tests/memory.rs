@@ -25,7 +25,7 @@ mod tests {
     /// What is promised. Four bodies may be unpacked at once, each up to 8 MiB, beside the room for
     /// all others; the rest is for connections, the client that floods, and what the allocator
     /// keeps for each thread. All 48 bodies at once would need more.
-    const BOUND: usize = 256 * MIB;
+    const BOUND: usize = 320 * MIB;
 
     fn gzip(text: &[u8]) -> Bytes {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
