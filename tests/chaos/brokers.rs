@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use auditrelay_broker::find_or_provide;
+use auditrelay_testkit::nats::free_port;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -13,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use crate::disks::{Disk, Mount};
-use crate::fleet::{Env, Process, free_port};
+use crate::fleet::{Env, Process};
 use crate::link::Link;
 
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -1,13 +1,12 @@
 //! The built binary, once or twice for each service, and what can be done to its processes.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use auditrelay_signing::{Jwks, KeySet, SealingKeys, SystemRandom};
+use auditrelay_testkit::nats::free_port;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
@@ -152,19 +151,6 @@ impl Fleet {
     pub(crate) fn keep(self) -> (PathBuf, PathBuf) {
         drop(self.services);
         (self.logs.keep(), self.brokers.keep())
-    }
-}
-
-/// A port below those that the system gives to connections: nobody takes it while its process is
-/// away.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let turn = std::process::id().wrapping_mul(61) + NEXT.fetch_add(1, Ordering::SeqCst);
-        let port = u16::try_from(12_000 + turn % 20_000).expect("it is below 32,000");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }
 

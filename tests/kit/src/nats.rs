@@ -3,12 +3,13 @@
 mod certificates;
 mod deployed;
 
+use std::net::TcpListener;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use auditrelay_broker::{Binary, Broker, BrokerOptions, find_or_provide};
 use auditrelay_streams::Tls;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 
 use self::certificates::Certificates;
@@ -177,7 +178,15 @@ async fn run(options: BrokerOptions) -> Broker {
     wait::soon("the start of nats-server", start).await.expect("nats-server starts")
 }
 
-async fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+/// A port below those that the system gives to whoever asks for any: nobody takes it before its
+/// process is there, or while that is away.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let turn = std::process::id().wrapping_mul(61) + NEXT.fetch_add(1, Ordering::SeqCst);
+        let port = u16::try_from(12_000 + turn % 20_000).expect("it is below 32,000");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

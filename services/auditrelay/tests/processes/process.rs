@@ -1,8 +1,9 @@
 //! Runs the real binary and reads what it said.
 
 use std::io::Read;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// What the commands show a server; it must never come out again.
@@ -48,9 +49,17 @@ pub(crate) fn json(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// An address of this machine where nobody listens.
+/// An address of this machine where nobody listens: below those that the system gives to whoever
+/// asks for any, so that no other test gets it before it is used.
 pub(crate) fn closed_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let turn = std::process::id().wrapping_mul(61) + NEXT.fetch_add(1, Ordering::SeqCst);
+        let port = u16::try_from(12_000 + turn % 20_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return ([127, 0, 0, 1], port).into();
+        }
+    }
 }
 
 /// A process that is killed when a test ends, however it ends.

@@ -51,7 +51,7 @@ impl Servers {
         let mut routes = Vec::new();
         for number in 1..=count {
             let folder = store.join(format!("nats-{number}"));
-            let (port, route) = (free_port().await, free_port().await);
+            let (port, route) = (free_port(), free_port());
             write_configuration(&folder, port, route, certificates.as_ref());
             routes.push(format!("nats://routes:{PASSWORD}@127.0.0.1:{route}"));
             servers.push(Server { folder, port, child: None });
