@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use auditrelay_testkit::builders::{ago, now, some};
 use auditrelay_testkit::siem::Siem;
-use auditrelay_testkit::stack::{Service, Stack};
-
+use auditrelay_testkit::stack::{Org, Service, Stack};
 use serde_json::{Value, json};
 
 use crate::ledger::{at_least_once, exactly};
@@ -14,40 +13,60 @@ use crate::wire::{PIECES, Wire};
 
 #[tokio::test]
 async fn a_copy_of_the_store_goes_on_where_the_store_stood() {
-    let mut stack = Stack::builder().alone().start().await;
-    let (org, siem) = (stack.org().await, Siem::start().await);
-    org.deliver_to(&siem, "json").await;
-    let mut accepted = org.send(&some(30)).await;
-    siem.wait_for_live(&accepted).await;
-    for service in Service::ALL {
-        stack.stop(service).await;
+    let mut held = Held::begin().await;
+    held.stop().await;
+    held.stack.nats.restore_from_copy().await;
+    let (replayed, accepted) = held.go_on().await;
+    at_least_once(&replayed, &accepted);
+}
+
+/// Thirty events, which were delivered.
+struct Held {
+    stack: Stack,
+    org: Org,
+    siem: Siem,
+    accepted: Vec<String>,
+}
+
+impl Held {
+    async fn begin() -> Self {
+        let stack = Stack::builder().alone().start().await;
+        let (org, siem) = (stack.org().await, Siem::start().await);
+        org.deliver_to(&siem, "json").await;
+        let accepted = org.send(&some(30)).await;
+        siem.wait_for_live(&accepted).await;
+        Self { stack, org, siem, accepted }
     }
-    stack.nats.restore_from_copy().await;
-    for service in Service::ALL {
-        stack.run(service).await;
+
+    async fn stop(&mut self) {
+        for service in Service::ALL {
+            self.stack.stop(service).await;
+        }
     }
-    accepted.extend(org.insist(&some(5)).await);
-    siem.wait_for_live(&accepted).await;
-    exactly(&siem.live_ids(), &accepted);
-    let _ = org.replay(ago(Duration::from_hours(1)), now()).await.must(202);
-    let job = org.wait_for_job("completed").await;
-    at_least_once(&siem.replayed_ids(job["id"].as_str().unwrap()), &accepted);
+
+    /// Five more are delivered, nothing twice; what a replay of all brings, and what it should.
+    async fn go_on(mut self) -> (Vec<String>, Vec<String>) {
+        for service in Service::ALL {
+            self.stack.run(service).await;
+        }
+        let Self { org, siem, mut accepted, stack: _running } = self;
+        accepted.extend(org.insist(&some(5)).await);
+        siem.wait_for_live(&accepted).await;
+        exactly(&siem.live_ids(), &accepted);
+        let _ = org.replay(ago(Duration::from_hours(1)), now()).await.must(202);
+        let job = org.wait_for_job("completed").await;
+        (siem.replayed_ids(job["id"].as_str().unwrap()), accepted)
+    }
 }
 
 /// What `nats account backup` and `nats account restore` do.
 #[tokio::test]
 async fn snapshots_of_the_streams_go_on_in_an_empty_account() {
-    let mut stack = Stack::builder().alone().start().await;
-    let (org, siem) = (stack.org().await, Siem::start().await);
-    org.deliver_to(&siem, "json").await;
-    let mut accepted = org.send(&some(30)).await;
-    siem.wait_for_live(&accepted).await;
-    let mut wire = Wire::to(&stack).await;
+    let mut held = Held::begin().await;
+    let mut wire = Wire::to(&held.stack).await;
     let names = names(&mut wire).await;
     assert!(names.len() > 5, "{names:?}");
-    for service in Service::ALL {
-        stack.stop(service).await;
-    }
+    held.stop().await;
     let mut backup = Vec::new();
     for name in &names {
         backup.push(snapshot(&mut wire, name).await);
@@ -58,15 +77,8 @@ async fn snapshots_of_the_streams_go_on_in_an_empty_account() {
     for kept in &backup {
         restore(&mut wire, kept).await;
     }
-    for service in Service::ALL {
-        stack.run(service).await;
-    }
-    accepted.extend(org.insist(&some(5)).await);
-    siem.wait_for_live(&accepted).await;
-    exactly(&siem.live_ids(), &accepted);
-    let _ = org.replay(ago(Duration::from_hours(1)), now()).await.must(202);
-    let job = org.wait_for_job("completed").await;
-    exactly(&siem.replayed_ids(job["id"].as_str().unwrap()), &accepted);
+    let (replayed, accepted) = held.go_on().await;
+    exactly(&replayed, &accepted);
 }
 
 /// A stream as it was: its definition with its state, and its messages in pieces.
