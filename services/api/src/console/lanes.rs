@@ -21,7 +21,6 @@ struct Seen {
 type Lanes = HashMap<(Scope, Lane), Seen>;
 
 /// The lanes of all organizations that were looked at.
-#[derive(Default)]
 pub(crate) struct LaneMemory {
     lanes: Mutex<Lanes>,
     remembered: Gauge,
