@@ -1,10 +1,11 @@
 //! Runs the real binary and reads what it said.
 
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+use auditrelay_testkit::nats::free_port;
 
 /// What the commands show a server; it must never come out again.
 pub(crate) const TOKEN: &str = "art_never-to-be-seen";
@@ -49,17 +50,9 @@ pub(crate) fn json(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// An address of this machine where nobody listens: below those that the system gives to whoever
-/// asks for any, so that no other test gets it before it is used.
+/// An address of this machine where nobody listens.
 pub(crate) fn closed_address() -> SocketAddr {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let turn = std::process::id().wrapping_mul(61) + NEXT.fetch_add(1, Ordering::SeqCst);
-        let port = u16::try_from(12_000 + turn % 20_000).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return ([127, 0, 0, 1], port).into();
-        }
-    }
+    ([127, 0, 0, 1], free_port()).into()
 }
 
 /// A process that is killed when a test ends, however it ends.
