@@ -37,6 +37,7 @@ mod standing;
 mod telemetry;
 mod test_delivery;
 pub mod transport;
+mod writing_pool;
 
 pub use config::Config;
 pub use service::start;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use auditrelay_model::delivery::Lane;
 use auditrelay_model::destination::Destination;
 use auditrelay_model::id::{BatchId, DestinationId};
 use auditrelay_model::replay::Target;
@@ -23,6 +22,7 @@ use crate::memory::Memory;
 use crate::shards::HeldShards;
 use crate::telemetry::Telemetry;
 use crate::transport::Transport;
+use crate::writing_pool::WritingPool;
 
 /// Who asks for a single request waits a little longer than this, whatever deliveries may take.
 const COMMAND_DEADLINE_MAX: Duration = Duration::from_secs(15);
@@ -38,28 +38,13 @@ pub(crate) struct Sender {
     pub(crate) telemetry: Telemetry,
     /// For records that wait.
     pub(crate) memory: Arc<Memory>,
-    /// Batches that are written at the same time.
-    pub(crate) cpu: Arc<Semaphore>,
+    /// Where batches are written.
+    pub(crate) writing: WritingPool,
     /// The shards that this sender holds.
     pub(crate) shards: HeldShards,
     /// Requests that are out at the same time.
     pub(crate) requests: Semaphore,
-    /// What replays may take of the above.
-    pub(crate) of_replays: Budget,
     pub(crate) destinations: Destinations,
-}
-
-/// Parts of a sender.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    pub(crate) cpu: Arc<Semaphore>,
-}
-
-impl Budget {
-    /// One slot stays for live delivery where there are two.
-    pub(crate) fn of_replays(cpu_slots: usize) -> Self {
-        Self { cpu: Arc::new(Semaphore::new((cpu_slots - 1).max(1))) }
-    }
 }
 
 /// A scope's receiver as it is configured now.
@@ -94,14 +79,6 @@ impl Sender {
             switch,
             since: if target.destination.is_none() { route::since(&config, scope) } else { None },
             destination: destination.map(Arc::new),
-        }
-    }
-
-    /// What limits a lane besides what limits all.
-    pub(crate) fn budget(&self, lane: Lane) -> Option<&Budget> {
-        match lane {
-            Lane::Live => None,
-            Lane::Replay(_) => Some(&self.of_replays),
         }
     }
 

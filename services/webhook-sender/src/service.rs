@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::destinations::Destinations;
 use crate::memory::Memory;
-use crate::sender::{Budget, Sender};
+use crate::sender::Sender;
 use crate::shards::HeldShards;
 use crate::telemetry::Telemetry;
 use crate::transport::Transport;
+use crate::writing_pool::WritingPool;
 use crate::{commands, replay, shards};
 
 const PART: &str = "sender";
@@ -34,6 +35,7 @@ const CATCH_UP: Duration = Duration::from_secs(30);
 pub async fn start(config: Config, streams: Streams, context: Context) -> anyhow::Result<()> {
     let keys = config.keys.clone().context("keys are missing")?;
     let transport = Transport::new(config.transport.clone())?;
+    let writing = WritingPool::new(config.cpu_slots.get())?;
     let telemetry = Telemetry::new(&context.metrics);
     context.readiness.set(PART, Err("waiting for the streams".to_owned()));
     let drain = context.drain.clone();
@@ -49,9 +51,8 @@ pub async fn start(config: Config, streams: Streams, context: Context) -> anyhow
         let jobs = Projection::<ReplayFold>::start(&streams, &following, &context.drain.tasks);
         let sender = Arc::new(Sender {
             memory: Arc::new(Memory::new(config.memory_bytes, telemetry.memory())),
-            cpu: Arc::new(Semaphore::new(config.cpu_slots.get())),
+            writing,
             requests: Semaphore::new(config.requests_max),
-            of_replays: Budget::of_replays(config.cpu_slots.get()),
             destinations: Destinations::new(config.destination_requests),
             shards: HeldShards::default(),
             config,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use auditrelay_api_core::Wrong;
-use auditrelay_api_core::audit_log::{At, Page, Wish, item};
+use auditrelay_api_core::audit_log::item::{self, Item};
+use auditrelay_api_core::audit_log::{At, Page, Wish};
 use auditrelay_api_core::authz::Ask;
 use auditrelay_api_core::fault::Fault;
 use auditrelay_api_core::query::Query;
@@ -13,7 +14,8 @@ use auditrelay_model::record::Position;
 use auditrelay_runtime::problem::Problem;
 use axum::response::Response;
 use http::Uri;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::request::{Id, organization_scope, portal_scope};
 use super::response::{Answer, ok};
@@ -76,6 +78,13 @@ fn refused(trouble: &Trouble, at: At) -> Problem {
     }
 }
 
+/// A page as it is answered.
+#[derive(Serialize)]
+struct Body {
+    data: Vec<Item>,
+    meta: Value,
+}
+
 /// Signing a thousand items takes a while, so it is done where it holds nobody up.
 async fn written(api: &Api, scope: Scope, wish: Wish, uri: &Uri, page: Page) -> Answer {
     let link = |name: &str, at: Option<Position>| {
@@ -91,9 +100,8 @@ async fn written(api: &Api, scope: Scope, wish: Wish, uri: &Uri, page: Page) -> 
     let writing = tokio::task::spawn_blocking(move || -> Option<Response> {
         let key = api.config.signing.as_ref()?.current();
         let sign = |text: &[u8]| key.sign(text);
-        let data: Vec<_> =
-            page.events.iter().map(|event| item::signed(scope, event, sign)).collect();
-        Some(ok(&json!({ "data": data, "meta": meta })))
+        let data = page.events.iter().map(|event| item::signed(scope, event, sign)).collect();
+        Some(ok(&Body { data, meta }))
     });
     writing.await.ok().flatten().ok_or_else(Problem::internal)
 }

@@ -108,10 +108,21 @@ impl UnderTest<'_> {
         let delivered = self.numbers().await? - numbers;
         let now = state(self.stage).await?;
         let bytes = float(now.bytes.saturating_sub(stored.bytes));
+        let records = now.messages.saturating_sub(stored.messages).max(1);
         let what = match case.against {
             Against::Handler => "empty handler",
             Against::Broker => "bare broker",
         };
+        let mut more = BTreeMap::from([
+            ("bytes stored an event", per_million(bytes, accepted) / 1_000_000.0),
+            ("events a record", float(accepted) / float(records)),
+        ]);
+        if let Against::Handler = case.against {
+            let events = usize::try_from(accepted / records).unwrap_or(1).max(1);
+            let writers = case.scopes.min(connections);
+            let bare = self.raw.publish(writers, events, effort.span).await;
+            more.insert("bare broker with such records, events/s", bare);
+        }
         Ok(Row {
             name: String::new(),
             rate: spread(&rates)?,
@@ -119,10 +130,7 @@ impl UnderTest<'_> {
             limit: Some(Limit { what, rate: spread(&limits)? }),
             costs,
             ledger: Some(Ledger { accepted, delivered, repeated: 0 }),
-            more: BTreeMap::from([
-                ("bytes stored an event", per_million(bytes, accepted) / 1_000_000.0),
-                ("events a record", records(&now, &stored, accepted)),
-            ]),
+            more,
         })
     }
 
@@ -156,9 +164,4 @@ fn logs(organization: OrgId, portals: &[PortalId]) -> Vec<Scope> {
 
 async fn state(stage: &Stage) -> Result<StreamState, Failure> {
     Ok(stage.streams.events_state().await.map_err(anyhow::Error::from)?)
-}
-
-fn records(now: &StreamState, before: &StreamState, events: u64) -> f64 {
-    let records = now.messages.saturating_sub(before.messages).max(1);
-    float(events) / float(records)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use auditrelay_broker::{Broker, BrokerOptions, find_or_provide};
+use reqwest::Client;
 use tokio::process::Command;
 use tokio::time::Instant;
 
@@ -25,7 +26,7 @@ pub(in crate::commands::bench) async fn run(rig: &Rig) -> Result<Vec<Row>, Failu
     let (mut starts, mut limits) = (Vec::new(), Vec::new());
     for _ in 0..rig.effort.rounds {
         limits.push(broker(data.path()).await?.recip());
-        starts.push(all_in_one(data.path()).await?.recip());
+        starts.push(all_in_one(&rig.http, data.path()).await?.recip());
     }
     let (rate, limit) = (spread(&starts)?, spread(&limits)?);
     Ok(vec![Row {
@@ -54,7 +55,7 @@ async fn broker(data: &Path) -> Result<f64, Failure> {
 }
 
 /// Seconds until a request is answered.
-async fn all_in_one(data: &Path) -> Result<f64, Failure> {
+async fn all_in_one(http: &Client, data: &Path) -> Result<f64, Failure> {
     let failed = |error| Failure::io("dev")(error);
     let (listen, admin) = (stage::free_address().await?, stage::free_address().await?);
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
@@ -65,7 +66,7 @@ async fn all_in_one(data: &Path) -> Result<f64, Failure> {
     let mut child = command.spawn().map_err(failed)?;
     let url = format!("http://{listen}/v3/portals");
     let answered = async {
-        while reqwest::get(&url).await.is_err() {
+        while http.get(&url).send().await.is_err() {
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
     };
