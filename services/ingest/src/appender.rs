@@ -1,7 +1,8 @@
 //! The appender: one writer per active scope.
 //!
 //! Requests of a scope meet in its writer's queue. While one record is on its way, what arrives
-//! gathers for the next one. A writer ends after a minute without work; requests that come later
+//! gathers for the next one; how records of many scopes share the way to the broker is the convoys'
+//! business. A writer ends after a minute without work; requests that come later
 //! start a new one. A request that needs several records goes past the writers as a bundle, which
 //! holds the lines of all its scopes meanwhile.
 
@@ -27,11 +28,13 @@ use crate::health::Health;
 use crate::telemetry::Telemetry;
 
 mod bundling;
+mod convoys;
 mod line;
 mod past;
 mod writer;
 
 use bundling::Bundling;
+use convoys::Convoys;
 use line::Line;
 use writer::Writer;
 
@@ -47,6 +50,7 @@ pub(crate) struct Appender(Arc<Shared>);
 /// What all writers share.
 pub(crate) struct Shared {
     streams: Streams,
+    convoys: Convoys,
     clock: Arc<dyn Clock>,
     drain: Drain,
     telemetry: Telemetry,
@@ -122,6 +126,7 @@ impl Appender {
         telemetry: Telemetry,
     ) -> Self {
         Self(Arc::new(Shared {
+            convoys: Convoys::new(streams.clone(), &context.drain, telemetry.clone()),
             streams,
             clock: Arc::clone(&context.clock),
             drain: context.drain.clone(),

@@ -30,6 +30,7 @@ pub(crate) struct Telemetry {
     conflicts: Counter,
     retries: Counter,
     bundle_duration: TracedHistogram,
+    convoy_records: Family<OutcomeLabels, Histogram, fn() -> Histogram>,
     damaged_ends: Counter,
     id_conflicts: Counter,
     quota_refusals: Family<QuotaLabels, Counter>,
@@ -58,6 +59,11 @@ struct QuotaLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -95,6 +101,7 @@ impl Telemetry {
             conflicts: Counter::default(),
             retries: Counter::default(),
             bundle_duration: seconds(),
+            convoy_records: Family::new_with_constructor(convoy_records),
             damaged_ends: Counter::default(),
             id_conflicts: Counter::default(),
             quota_refusals: Family::default(),
@@ -144,6 +151,8 @@ impl Telemetry {
         add.register("ingest_append_retries", help, self.retries.clone());
         let help = "Time of storing requests that need several records";
         add.register("ingest_bundle_duration_seconds", help, self.bundle_duration.clone());
+        let help = "Records that travelled to the broker together, by what became of them";
+        add.register("ingest_convoy_records", help, self.convoy_records.clone());
         let help = "Last messages of scopes that are no record, or not as they were stored";
         add.register("ingest_damaged_ends", help, self.damaged_ends.clone());
         let help = "Repeated event ids whose event says something else than the stored one";
@@ -254,6 +263,20 @@ impl Telemetry {
         metrics::observe(&self.bundle_duration, took.as_secs_f64());
     }
 
+    /// So many records travelled together and were stored; not, if the broker did not answer; none
+    /// if it refused them.
+    pub(crate) fn travelled(&self, records: usize, stored: Option<bool>) {
+        let outcome = match stored {
+            Some(true) => "stored",
+            Some(false) => "unanswered",
+            None => "refused",
+        };
+        self.convoy_records.get_or_create(&OutcomeLabels { outcome }).observe(float(records));
+        if stored != Some(true) {
+            tracing::debug!(records, outcome, "convoy not stored");
+        }
+    }
+
     /// The broker did not answer a bundle.
     pub(crate) fn bundle_unanswered(&self, reason: &str) {
         self.retries.inc();
@@ -281,6 +304,10 @@ impl Telemetry {
         span.record("error.type", "not_stored");
         tracing::warn!(%scope, events, reason, "record not stored: its requests are answered 503");
     }
+}
+
+fn convoy_records() -> Histogram {
+    Histogram::new(exponential_buckets(16.0, 2.0, 4))
 }
 
 /// Sizes are far below the 2⁵³ that a float holds exactly.

@@ -20,6 +20,9 @@ mod chain;
 #[path = "ingest/connection.rs"]
 mod connection;
 #[cfg(test)]
+#[path = "ingest/convoys.rs"]
+mod convoys;
+#[cfg(test)]
 #[path = "ingest/damage.rs"]
 mod damage;
 #[cfg(test)]

@@ -5,13 +5,15 @@
 //! [`request`] reads a body, in whichever format, into [`draft::Draft`]s (syntax), [`admit`] turns each draft into an
 //! event or into [`rejection::Rejection`]s (schema and meaning), [`recent`] knows what was stored
 //! a moment ago (duplicates), [`record`] packs waiting requests into records (the group commit),
-//! [`bundle`] spreads one over several, [`chain`] gives a record its number behind the scope's last one. Beside them,
+//! [`bundle`] spreads one over several, [`chain`] gives a record its number behind the scope's last one,
+//! and [`convoy`] says which records share the way to the broker. Beside them,
 //! [`privacy`] hides what is not to be stored, [`quota`] says who sends too much, and [`trail`] makes events of what
 //! happens to an organization itself.
 
 pub mod admit;
 pub mod bundle;
 pub mod chain;
+pub mod convoy;
 pub mod draft;
 mod format;
 pub mod privacy;

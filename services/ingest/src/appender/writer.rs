@@ -14,7 +14,7 @@ use auditrelay_model::backoff::Backoff;
 use auditrelay_model::id::RecordId;
 use auditrelay_model::record::Record;
 use auditrelay_runtime::ids;
-use auditrelay_streams::{AppendError, ReadError};
+use auditrelay_streams::{AppendError, Appended, ReadError};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
@@ -179,11 +179,11 @@ impl Writer {
         load: &mut Load<Ticket>,
         mut end: End,
     ) -> Fate {
-        let mut failures = 0;
+        let (mut failures, mut attempts) = (0, 0);
         loop {
             chain::number_behind(end.tip(), record);
-            let expected = end.expected_sequence();
-            let error = match self.shared.streams.append_record(record, expected).await {
+            attempts += 1;
+            let error = match self.attempt(record, load.bytes(), end, attempts).await {
                 Ok(appended) => {
                     line.went_on(record, end, appended);
                     return Fate::Stored;
@@ -214,6 +214,22 @@ impl Writer {
             if self.pause(failures).await.is_err() {
                 return Fate::Failed(Failure::Unavailable, error);
             }
+        }
+    }
+
+    /// In company at first. What may be stored already, or met another writer, goes alone: it would
+    /// have the broker refuse the others.
+    async fn attempt(
+        &self,
+        record: &Record,
+        bytes: usize,
+        end: End,
+        attempts: u32,
+    ) -> Result<Appended, AppendError> {
+        let (shared, expected) = (&self.shared, end.expected_sequence());
+        match attempts {
+            1 => shared.convoys.append(record, bytes, expected).await,
+            _ => shared.streams.append_record(record, expected).await,
         }
     }
 

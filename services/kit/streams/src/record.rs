@@ -118,7 +118,16 @@ impl Streams {
         record: &Record,
         expect_last: u64,
     ) -> Result<Appended, AppendError> {
-        let EncodedRecord { subject, headers, payload, digest, id } = EncodedRecord::of(record);
+        self.append_encoded(EncodedRecord::of(record), expect_last).await
+    }
+
+    /// The same for a record that is encoded already.
+    pub async fn append_encoded(
+        &self,
+        record: EncodedRecord,
+        expect_last: u64,
+    ) -> Result<Appended, AppendError> {
+        let EncodedRecord { subject, headers, payload, digest, id } = record;
         let sequence = self
             .append(Outgoing {
                 subject,
