@@ -17,10 +17,12 @@ use crate::disks::Disk;
 use crate::link::Link;
 
 /// Every service, how often it runs, and its listening port's setting.
-type Crew = [(&'static str, usize, Option<&'static str>); 5];
+pub(crate) type Crew = [(&'static str, usize, Option<&'static str>); 5];
 
 /// Two of what may run twice.
 pub(crate) const DOUBLE: Crew = crew(2, 2);
+/// One ingest, which alone writes to every log.
+pub(crate) const ONE_INGEST: Crew = crew(1, 2);
 /// Three senders.
 pub(crate) const SENDERS: Crew = crew(1, 3);
 

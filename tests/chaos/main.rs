@@ -5,8 +5,8 @@
 //! Cast: [`fleet::Fleet`] is the processes and their [`brokers::Brokers`], with a
 //! [`link::Link`] between each process and each broker; [`faults`] says what may go wrong;
 //! [`people`] produce and receive in a [`scene`]; [`check`] compares what was accepted with what
-//! arrived. [`senders`] does to the senders alone what is worst for them; [`stories`], [`clocks`] and
-//! [`steps`] let one kind of thing go wrong.
+//! arrived. [`senders`] does to the senders alone what is worst for them; [`stories`], [`clocks`], [`crowd`]
+//! and [`steps`] let one kind of thing go wrong.
 //!
 //! ```text
 //! cargo test -p auditrelay-tests --test chaos long_runs -- --ignored --nocapture
@@ -26,6 +26,7 @@
 mod brokers;
 mod check;
 mod clocks;
+mod crowd;
 mod disks;
 mod faults;
 mod fleet;
@@ -96,6 +97,11 @@ async fn the_power_goes_and_takes_nothing_that_was_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_whose_records_travel_together_loses_nothing() {
+    tell(Story::Crowd(1), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_is_full_costs_nothing_that_was_accepted() {
     tell(Story::Disk, 1).await;
 }
@@ -115,6 +121,12 @@ async fn a_long_power_story_with_one_broker() {
 #[ignore = "a minute; see the head of this file"]
 async fn a_long_power_story_with_three_brokers() {
     tell(Story::Power(5), 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a minute; see the head of this file"]
+async fn a_long_story_of_a_crowd_with_three_brokers() {
+    tell(Story::Crowd(3), 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use crate::check;
 use crate::clocks;
+use crate::crowd;
 use crate::disks::{Disk, Mount};
 use crate::faults::Fault;
-use crate::fleet::{BATCH, DOUBLE, Env, Fleet};
+use crate::fleet::{BATCH, Crew, DOUBLE, Env, Fleet, ONE_INGEST};
 use crate::history::History;
 use crate::people::{Call, Caller};
 use crate::random::Random;
@@ -20,8 +21,6 @@ use crate::scene::{self, DRAIN, Side, Writers};
 use crate::steps::every_step;
 use crate::stories;
 
-/// Writers of each organization.
-const WRITERS: usize = 2;
 const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +49,8 @@ pub(crate) enum Story {
     Leader,
     /// Most of the brokers are gone.
     Majority,
+    /// So many times all of it to many organizations, whose records travel together.
+    Crowd(usize),
 }
 
 /// What went wrong, and when.
@@ -58,7 +59,7 @@ pub(crate) type Incident = (String, Instant);
 impl Story {
     const fn disk(self) -> Disk {
         match self {
-            Self::Power(_) => Disk::Image,
+            Self::Power(_) | Self::Crowd(_) => Disk::Image,
             Self::Disk => Disk::Small(64),
             Self::Random
             | Self::EveryStep
@@ -69,12 +70,44 @@ impl Story {
         }
     }
 
+    /// Who serves.
+    const fn crew(self) -> Crew {
+        match self {
+            Self::Crowd(_) => ONE_INGEST,
+            Self::Power(_)
+            | Self::Disk
+            | Self::Random
+            | Self::EveryStep
+            | Self::Limit
+            | Self::Clocks
+            | Self::Leader
+            | Self::Majority => DOUBLE,
+        }
+    }
+
+    /// How many organizations there are, and how many write for each.
+    const fn people(self) -> (usize, usize) {
+        match self {
+            Self::Crowd(_) => (40, 1),
+            Self::Power(_)
+            | Self::Disk
+            | Self::Random
+            | Self::EveryStep
+            | Self::Limit
+            | Self::Clocks
+            | Self::Leader
+            | Self::Majority => (3, 2),
+        }
+    }
+
     /// The settings under which it is played; none where this machine cannot play it.
     async fn settings(self) -> Option<Env> {
         match self {
             Self::Clocks => clocks::ours(),
             Self::Limit => Some(Env::from([(stories::LIMIT, stories::LITTLE.to_owned())])),
-            Self::Power(_) | Self::Disk => Mount::can_be_had(self.disk()).await.then(Env::new),
+            Self::Power(_) | Self::Disk | Self::Crowd(_) => {
+                Mount::can_be_had(self.disk()).await.then(Env::new)
+            }
             Self::Random | Self::EveryStep | Self::Leader | Self::Majority => Some(Env::new()),
         }
     }
@@ -89,9 +122,10 @@ pub(crate) async fn play(run: Run) {
         history.say("not played: this machine lacks the rights, or libfaketime");
         return;
     };
-    let mut fleet = Fleet::start(run.brokers, run.story.disk(), DOUBLE, settings).await;
+    let mut fleet = Fleet::start(run.brokers, run.story.disk(), run.story.crew(), settings).await;
     let api = Caller::new(vec![fleet.api], Duration::from_secs(10));
-    let sides = scene::sides(&api, WRITERS).await;
+    let (organizations, writers) = run.story.people();
+    let sides = scene::sides(&api, organizations, writers).await;
     moods(&sides, run.seed);
     let writers = Writers::begin(&fleet, &sides);
     history.say("everything runs");
@@ -126,6 +160,7 @@ async fn tell(
         Story::Clocks => clocks::jump(fleet, history, sides, api).await,
         Story::Leader => stories::leader(fleet, history, sides).await,
         Story::Majority => stories::majority(fleet, history, sides).await,
+        Story::Crowd(rounds) => crowd::story(fleet, history, sides, rounds).await,
     }
 }
 

@@ -52,10 +52,10 @@ impl Side {
     }
 }
 
-/// An organization for each format, with so many writers.
-pub(crate) async fn sides(api: &Caller, writers: usize) -> Vec<Side> {
+/// Organizations of every format in turn, with so many writers each.
+pub(crate) async fn sides(api: &Caller, organizations: usize, writers: usize) -> Vec<Side> {
     let mut sides = Vec::new();
-    for format in ["json", "cef", "cps"] {
+    for format in ["json", "cef", "cps"].into_iter().cycle().take(organizations) {
         let siem = Siem::start().await;
         let org = Org::new(api, &siem.url(), format).await;
         let ledgers = (0..writers).map(|_| Arc::default()).collect();

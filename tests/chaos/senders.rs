@@ -61,7 +61,7 @@ impl Scene {
     async fn begin() -> Self {
         let fleet = Fleet::start(1, Disk::Ours, SENDERS, Env::new()).await;
         let api = Caller::new(vec![fleet.api], Duration::from_secs(10));
-        let sides = scene::sides(&api, WRITERS).await;
+        let sides = scene::sides(&api, 3, WRITERS).await;
         sides[1].siem.answer_always(Answer::Slow(Duration::from_millis(60), 200));
         let turn = AtomicUsize::new(0);
         sides[2].siem.answer_by(move |_| match turn.fetch_add(1, Ordering::SeqCst) % 23 {
