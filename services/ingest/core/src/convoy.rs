@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Larger records are worth a sync of their own: they wait for nobody. Bytes of their events.
 pub const RECORD_BYTES_MAX: usize = 32 * 1_024;
 /// Records that are on their way alone at the same time.
-pub const ALONE_MAX: usize = 16;
+pub const ALONE_MAX: usize = 4;
 /// Convoys that are on their way at the same time.
 pub const CONVOYS_MAX: usize = 2;
 
