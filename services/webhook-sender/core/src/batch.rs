@@ -203,4 +203,13 @@ mod tests {
     fn a_probe_is_one_event() {
         assert_eq!(Sizer::new(CAPS).caps(true).events, 1);
     }
+
+    #[test]
+    fn who_was_found_is_searched_for_no_more() {
+        let mut sizer = Sizer::new(CAPS);
+        sizer.refused(8);
+        assert_eq!(sizer.caps(false).events, 4);
+        sizer.forget_suspects();
+        assert_eq!(sizer.caps(false).events, 500);
+    }
 }

@@ -249,6 +249,28 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_comes_again_does_not_hide_a_later_one() {
+        let mut gate = gate();
+        gate.leave();
+        for sequence in [5, 4] {
+            gate.offer(at(sequence), 1, 9, (sequence, sequence));
+        }
+        assert_eq!(gate.rejoin(4), Err(at(5)));
+    }
+
+    #[test]
+    fn a_lane_is_taken_back_without_what_is_gone_unless_more_came() {
+        let mut gate = gate();
+        assert!(!gate.is_shut());
+        gate.leave();
+        gate.offer(at(5), 1, 9, (5, 5));
+        assert!(!gate.reopen(at(4)));
+        assert_eq!(gate.offer(at(6), 1, 9, (6, 6)), Offered::Skipped(6));
+        assert!(gate.reopen(at(6)));
+        assert_eq!(gate.offer(at(7), 1, 9, (7, 7)), Offered::Taken);
+    }
+
+    #[test]
     fn a_crowded_gate_shuts_early() {
         let mut gate = gate();
         assert_eq!(gate.offer(at(1), 1, 0, (1, 1)), Offered::Taken);

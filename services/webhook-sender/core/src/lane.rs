@@ -321,5 +321,14 @@ const FIRST_PROBE_MAX: Duration = Duration::from_secs(2);
 #[path = "lane/bench.rs"]
 mod bench;
 #[cfg(test)]
+#[path = "lane/limits_tests.rs"]
+mod limits_tests;
+#[cfg(test)]
+#[path = "lane/losses_tests.rs"]
+mod losses_tests;
+#[cfg(test)]
 #[path = "lane/tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "lane/told_tests.rs"]
+mod told_tests;

@@ -127,6 +127,37 @@ mod tests {
     }
 
     #[test]
+    fn what_began_when_the_window_was_cut_cuts_it_again() {
+        let mut pace = Pace::new(64);
+        pace.ended(&answered(503), QUICK, at(1_000));
+        pace.ended(&answered(503), QUICK, at(1_020));
+        assert_eq!(pace.window(), 2);
+    }
+
+    #[test]
+    fn slow_is_long_in_itself_and_several_times_the_best() {
+        for (best, now, window) in [(1, 100, 8), (60, 180, 8), (60, 400, 7), (400, 400, 8)] {
+            let mut pace = Pace::new(64);
+            pace.ended(&answered(200), at(best), at(1_000));
+            pace.ended(&answered(200), at(now), at(2_000));
+            assert_eq!(pace.window(), window, "{now} ms where {best} ms was the best");
+        }
+    }
+
+    #[test]
+    fn the_best_round_trip_is_learned_at_once_and_forgotten_slowly() {
+        let mut pace = Pace::new(64);
+        pace.ended(&answered(200), at(400), at(1_000));
+        pace.ended(&answered(200), QUICK, at(2_000));
+        pace.ended(&answered(200), at(150), at(3_000));
+        assert_eq!(pace.window(), 7, "it was quicker once");
+        for round in 4..60 {
+            pace.ended(&answered(200), at(150), at(round * 1_000));
+        }
+        assert!(pace.window() > 9, "that was long ago: {}", pace.window());
+    }
+
+    #[test]
     fn what_is_refused_says_nothing_about_load() {
         let mut pace = Pace::new(64);
         pace.ended(&answered(400), QUICK, at(0));

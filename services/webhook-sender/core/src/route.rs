@@ -102,13 +102,32 @@ pub fn inherited(last: Option<(Timestamp, LaneState)>, since: Timestamp) -> Lane
 #[cfg(test)]
 mod tests {
     use super::*;
-    use auditrelay_model::id::OrgId;
+    use auditrelay_model::destination::{LogFormat, SealedSecret, TlsPolicy};
+    use auditrelay_model::id::{OrgId, PortalId};
     use uuid::Uuid;
 
     const SCOPE: Scope = Scope::Organization(OrgId::from_uuid(Uuid::nil()));
 
     fn second(n: i64) -> Timestamp {
         Timestamp::from_nanos(n * 1_000_000_000)
+    }
+
+    const SIEM: DestinationId = DestinationId::from_uuid(Uuid::nil());
+
+    fn destination() -> Destination {
+        let authorization =
+            SealedSecret { key_id: String::new(), nonce: Vec::new(), ciphertext: Vec::new() };
+        Destination {
+            id: SIEM,
+            name: String::new(),
+            endpoint: String::new(),
+            authorization,
+            log_format: LogFormat::Json,
+            tls: TlsPolicy::Verify,
+            created_at: second(0),
+            updated_at: second(3),
+            implicit: false,
+        }
     }
 
     fn config(since: Option<Timestamp>) -> OrgConfig {
@@ -128,6 +147,53 @@ mod tests {
     fn a_webhook_that_could_never_send_is_none() {
         assert_eq!(switch(&config(None), SCOPE, |_| 1), Switch::Gone);
         assert_eq!(switch(&config(Some(second(1))), SCOPE, |_| 1), Switch::Off);
+    }
+
+    #[test]
+    fn a_destination_is_shared_by_the_webhooks_that_send_to_it() {
+        let scopes = [1, 2, 3, 4, 5].map(|n| {
+            Scope::Portal(OrgId::from_uuid(Uuid::nil()), PortalId::from_uuid(Uuid::from_u128(n)))
+        });
+        let [mine, also, elsewhere, off, other] = scopes;
+        let webhook = |enabled, destination| Webhook {
+            destination: Some(destination),
+            enabled,
+            since: None,
+            updated_at: second(0),
+        };
+        let another = DestinationId::from_uuid(Uuid::from_u128(9));
+        let webhooks = [
+            (mine, webhook(true, SIEM)),
+            (also, webhook(true, SIEM)),
+            (elsewhere, webhook(true, SIEM)),
+            (off, webhook(false, SIEM)),
+            (other, webhook(true, another)),
+        ];
+        let config = OrgConfig { webhooks: webhooks.into(), ..OrgConfig::default() };
+        assert_eq!(share(&config, SIEM, |scope| scope != elsewhere), (2, 3));
+    }
+
+    #[test]
+    fn a_job_may_name_where_it_goes_and_how_it_is_written() {
+        let destinations = [(SIEM, destination())].into();
+        let config = OrgConfig { destinations, ..config(Some(second(1))) };
+        let receiver = |destination, log_format| {
+            receiver(&config, SCOPE, replay::Target { destination, log_format }, |_| 3)
+        };
+        assert_eq!(receiver(None, None), (Switch::Off, None));
+        let gone = DestinationId::from_uuid(Uuid::from_u128(9));
+        assert_eq!(receiver(Some(gone), Some(LogFormat::Cef)), (Switch::Gone, None));
+        for (named, written) in [(None, LogFormat::Json), (Some(LogFormat::Cef), LogFormat::Cef)] {
+            let (switch, found) = receiver(Some(SIEM), named);
+            let target = Target {
+                destination: SIEM,
+                log_format: written,
+                in_flight: 3,
+                changed_at: second(3),
+            };
+            assert_eq!(switch, Switch::On(target));
+            assert_eq!(found, Some(Destination { log_format: written, ..destination() }));
+        }
     }
 
     #[test]

@@ -89,6 +89,16 @@ mod tests {
     }
 
     #[test]
+    fn nothing_but_what_is_too_much_is_given_up_and_no_more_is_taken_than_the_share() {
+        let held: BTreeSet<u8> = (0..6).collect();
+        let release = Plan { release: vec![5, 4], try_take: Vec::new(), room: 0 };
+        assert_eq!(plan(&held, 2, 0), release);
+        let held = BTreeSet::from([3]);
+        let take = Plan { release: Vec::new(), try_take: vec![5, 6, 7, 0, 1, 2, 4], room: 2 };
+        assert_eq!(plan(&held, 3, 1_005), take, "it begins with the one that it prefers");
+    }
+
+    #[test]
     fn a_group_belongs_to_the_shard_of_its_first_octal_digit() {
         assert_eq!((of_group(0), of_group(7), of_group(8), of_group(63)), (0, 0, 1, 7));
     }

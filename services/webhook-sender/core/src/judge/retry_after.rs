@@ -55,7 +55,10 @@ mod tests {
     fn reads_what_receivers_send() {
         let now = Timestamp::parse_rfc3339("1994-11-06T08:49:00Z").unwrap();
         let long = "1".repeat(10_240);
-        let table: [(&str, Option<u64>); 16] = [
+        let [full, over] = [256, 257].map(|length| format!("{:>length$}", 120));
+        let table: [(&str, Option<u64>); 18] = [
+            (&full, Some(120)),
+            (&over, None),
             ("120", Some(120)),
             (" 120 ", Some(120)),
             ("0", Some(1)),

@@ -71,6 +71,10 @@ impl Bench {
     }
 
     pub(super) fn step(&mut self, input: Input) -> Vec<String> {
+        self.effects(input).iter().map(words).collect()
+    }
+
+    pub(super) fn effects(&mut self, input: Input) -> Vec<Effect> {
         self.ids += 1;
         let fresh = BatchId::from_uuid(Uuid::from_u128(self.ids << 32));
         let (now, running) = (self.now, self.running);
@@ -81,7 +85,7 @@ impl Bench {
                 self.sent = Some(request.clone());
             }
         }
-        effects.iter().map(words).collect()
+        effects
     }
 
     pub(super) fn answer(&mut self, status: u16) -> Vec<String> {

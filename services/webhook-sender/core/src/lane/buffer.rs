@@ -335,3 +335,7 @@ fn fitting(slice: &Slice, events: &mut usize, bytes: &mut usize, caps: Caps) -> 
     }
     taken
 }
+
+#[cfg(test)]
+#[path = "buffer_tests.rs"]
+mod tests;

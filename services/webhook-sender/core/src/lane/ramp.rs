@@ -47,3 +47,28 @@ impl Ramp {
         Some(Duration::from_micros(micros))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use auditrelay_model::Timestamp;
+    use auditrelay_model::backoff::Chance;
+    use auditrelay_model::id::BatchId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn the_wait_after_a_batch_keeps_the_rate_of_that_time() {
+        let moment = |millis| Moment {
+            now: Timestamp::from_nanos(0),
+            chance: Chance(0),
+            running: Duration::from_millis(millis),
+            fresh: BatchId::from_uuid(Uuid::nil()),
+        };
+        let ramp = Ramp::new(8, moment(1_000));
+        for (at, wait) in [(1_000, 1_000), (1_249, 1_000), (1_250, 500), (1_500, 250)] {
+            assert_eq!(ramp.wait(8, moment(at)), Some(Duration::from_millis(wait)), "{at}");
+        }
+        assert_eq!(ramp.wait(8, moment(10_000)), None);
+    }
+}
