@@ -124,8 +124,11 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use auditrelay_model::Scope;
+    use auditrelay_model::id::{OrgId, RecordId};
     use uuid::Uuid;
+
+    use super::*;
 
     fn id(number: u128) -> EventId {
         EventId::from_uuid(Uuid::from_u128(number))
@@ -160,6 +163,19 @@ mod tests {
         }
         assert_eq!(recent.stored_under("k"), Some([id(1), id(2), id(3)].as_slice()));
         assert_eq!(recent.held, 3);
+    }
+
+    #[test]
+    fn another_writers_record_is_learned_with_its_key_and_all_its_ids() {
+        let mut recent = Recent::new(Duration::from_mins(2), 100);
+        let scope = Scope::Organization(OrgId::from_uuid(Uuid::nil()));
+        let events = [1, 2].map(crate::admit::tests::event).to_vec();
+        let (record, key) = (RecordId::from_uuid(Uuid::nil()), Some("k".to_owned()));
+        recent.remember(at(0), id(9), fingerprint());
+        recent.learn(at(121), &crate::chain::unnumbered(record, scope, at(121), key, events));
+        assert!(recent.knows(id(1)) && recent.knows(id(2)));
+        assert_eq!(recent.stored_under("k"), Some([id(1), id(2)].as_slice()));
+        assert!(!recent.knows(id(9)), "what is old is forgotten then");
     }
 
     #[test]

@@ -190,11 +190,8 @@ impl<T> Load<T> {
     /// what became of the submissions.
     pub fn stored(self, record: &Record, recent: &mut Recent, now: Timestamp) -> Vec<(T, Outcome)> {
         recent.forget(now);
-        match self.key() {
-            Some(key) if !record.events.is_empty() => {
-                recent.remember_key(now, key, record.events.iter().map(|event| event.id));
-            }
-            Some(_) | None => {}
+        if let Some(key) = self.key() {
+            recent.remember_key(now, key, record.events.iter().map(|event| event.id));
         }
         for (id, fingerprint) in &self.supplied {
             recent.remember(now, *id, *fingerprint);

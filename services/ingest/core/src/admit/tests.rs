@@ -206,6 +206,22 @@ fn an_id_that_comes_twice_in_a_request_is_refused() {
     let named = with(AUTHORIZATION, &format!("\"id\":\"{PORTAL}\""));
     let body = format!("[{named},{{{ACCESS}}},{named}]");
     assert_eq!(rejections(&body), [("[2].id".to_owned(), invalid("is repeated in this request"))]);
+    assert_eq!(sort(body.as_bytes(), &Media::Json).refused, 1);
+}
+
+#[test]
+fn an_event_may_be_exactly_as_large_as_allowed() {
+    let body = format!("{{{AUTHORIZATION}}}");
+    let refused = |max_event_bytes| {
+        let limits = Limits { max_event_bytes, ..LIMITS };
+        let tenant = Tenant { org: ORG.parse().unwrap(), portals: &BTreeMap::new() };
+        let now = Timestamp::parse_rfc3339("2025-06-18T21:02:36Z").unwrap();
+        let admission = Admission { now, limits: &limits, tenant, traceparent: "" };
+        admission
+            .sort(body.as_bytes(), &Media::Json, &mut || EventId::from_uuid(Uuid::nil()))
+            .refused
+    };
+    assert_eq!((refused(body.len()), refused(body.len() - 1)), (0, 1));
 }
 
 #[test]

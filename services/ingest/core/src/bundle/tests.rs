@@ -56,6 +56,17 @@ fn every_scope_has_records_of_its_own_that_fit() {
 }
 
 #[test]
+fn a_bundle_may_come_again_when_a_producer_named_any_of_it() {
+    let bundle = |key: Option<&str>, supplied| {
+        let scopes = vec![(scope(1), entries(&[1], false)), (scope(2), entries(&[2], supplied))];
+        Bundle::new(key.map(str::to_owned), scopes, 250)
+    };
+    assert!(bundle(None, true).is_repeatable());
+    assert!(bundle(Some("k"), false).is_repeatable());
+    assert_eq!((bundle(None, true).key(), bundle(Some("k"), false).key()), (None, Some("k")));
+}
+
+#[test]
 fn what_is_planned_again_keeps_its_ids_and_leaves_out_what_is_stored() {
     let scopes = vec![(scope(1), entries(&[1, 2, 3], true)), (scope(2), entries(&[4], true))];
     let mut bundle = Bundle::new(None, scopes, 100);
@@ -67,6 +78,7 @@ fn what_is_planned_again_keeps_its_ids_and_leaves_out_what_is_stored() {
     assert_eq!(again[0].records.len(), 2);
     assert_eq!(again[0].records[0].0, first[0].records[0].0);
     assert!(bundle.has(first[1].records[0].0));
+    assert!(!bundle.has(RecordId::from_uuid(Uuid::max())));
     let outcome = Outcome::Stored { ids: ids(&[1, 2, 3]), duplicates: 1, conflicts: 1 };
     assert_eq!(again[0].outcome, outcome);
 }

@@ -120,6 +120,43 @@ fn the_number_of_buckets_is_bounded_and_the_emptiest_are_kept() {
     assert!(quotas.buckets() <= 32);
 }
 
+#[test]
+fn quotas_are_told_by_their_names_and_units() {
+    let told = Quota::ALL.map(|quota| (quota.name(), quota.unit()));
+    let expected = [
+        ("org-events", "events"),
+        ("org-bytes", "content-bytes"),
+        ("token-events", "events"),
+        ("token-bytes", "content-bytes"),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn room_is_made_for_newcomers_only_and_first_from_what_is_full_again() {
+    let plan = Plan { organization: allowance(1, 0), token: Allowance::default(), burst: BURST };
+    let mut quotas = Quotas::new(plan, 2);
+    assert!(quotas.is_limited());
+    let (one, two, three) = (payer(1, 1), payer(2, 1), payer(3, 1));
+    quotas.take(at(0), one, events(10)).unwrap();
+    quotas.take(at(0), two, events(1)).unwrap();
+    quotas.take(at(1), two, events(1)).unwrap();
+    assert!(quotas.take(at(1), one, events(1)).is_err(), "whom they know makes nobody forgotten");
+    quotas.take(at(5_000), three, events(1)).unwrap();
+    assert_eq!(quotas.buckets(), 2);
+    assert!(quotas.take(at(5_000), one, events(6)).is_err(), "two was full again");
+}
+
+#[test]
+fn the_sixteenth_that_is_nearest_to_full_is_forgotten_together() {
+    let plan = Plan { organization: allowance(1, 0), token: Allowance::default(), burst: BURST };
+    let mut quotas = Quotas::new(plan, 32);
+    for number in 0..33 {
+        quotas.take(at(number), payer(number.into(), 0), events(1)).unwrap();
+    }
+    assert_eq!(quotas.buckets(), 30);
+}
+
 proptest! {
     /// Whatever comes when: in any stretch of time no more passes than the rate and one bucket
     /// allow, as long as no request is larger than the bucket.

@@ -154,6 +154,30 @@ fn a_repetition_waits_for_the_record_that_holds_the_first() {
 }
 
 #[test]
+fn what_nobody_waits_for_is_dropped_and_who_waits_can_be_told_that_nothing_is_stored() {
+    let mut backlog = Backlog::new(1_000);
+    assert!(backlog.is_empty());
+    for ticket in 1..=3 {
+        backlog.push(submission(ticket, None, &[u128::from(ticket)], false));
+    }
+    backlog.retain(|ticket| *ticket != 2);
+    assert!(!backlog.is_empty());
+    assert_eq!(backlog.give_up(), [1, 3]);
+    assert!(backlog.is_empty());
+}
+
+#[test]
+fn a_load_knows_its_size_and_whether_it_may_come_again() {
+    let table = [(None, false, false), (None, true, true), (Some("k"), false, true)];
+    for (key, supplied, repeatable) in table {
+        let mut backlog = Backlog::new(1_000);
+        backlog.push(submission(1, key, &[1, 2], supplied));
+        let load = backlog.take(&recent()).load.unwrap();
+        assert_eq!((load.bytes(), load.is_repeatable()), (200, repeatable), "{key:?} {supplied}");
+    }
+}
+
+#[test]
 fn what_another_writer_stored_first_comes_out_again() {
     let (mut backlog, mut recent) = (Backlog::new(1_000), recent());
     backlog.push(submission(1, None, &[1, 2], true));

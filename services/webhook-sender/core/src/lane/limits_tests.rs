@@ -200,6 +200,15 @@ fn a_replay_is_told_once_that_it_makes_room() {
 }
 
 #[test]
+fn a_replay_that_need_not_make_room_any_more_still_waits_for_its_receiver() {
+    let mut bench = Bench::replay(0, 20, 9);
+    bench.step(Input::Yield(true));
+    bench.step(record(1, 1, &[1]));
+    assert_eq!(bench.answer(503), ["failed #1", "wake 1"]);
+    assert_eq!(bench.step(Input::Yield(false)), ["went on"]);
+}
+
+#[test]
 fn a_replay_that_was_over_is_over_when_it_is_started_again() {
     let mut bench = Bench::replay(0, 20, 1);
     bench.step(record(1, 1, &[1]));

@@ -63,6 +63,7 @@ fn a_batch_is_known_until_it_is_told_and_expected_until_it_is_answered() {
     let mut bench = Bench::parallel(2);
     bench.step(record(1, 1, &[0]));
     let first = bench.sent.clone().unwrap().batch.id;
+    assert!(bench.lane.knows(first));
     bench.step(record(2, 2, &[0; 10]));
     let second = bench.sent.clone().unwrap().batch.id;
     assert!(bench.lane.expects(first) && bench.lane.expects(second));
