@@ -108,6 +108,7 @@ fn each_wrong_property_has_its_own_answer() {
         (AUTHORIZATION, "granted", "null".into(), type_(JsonType::Boolean)),
         (AUTHORIZATION, "service", "\"\"".into(), RejectionKind::Blank),
         (AUTHORIZATION, "service", "[]".into(), type_(JsonType::String)),
+        (AUTHORIZATION, "service", "[1,[2]]".into(), type_(JsonType::String)),
         (AUTHORIZATION, "id", "\"7\"".into(), invalid("must be a UUID")),
         (AUTHORIZATION, "portal_id", "\"x\"".into(), invalid("must be a UUID")),
         (AUTHORIZATION, "portal_id", format!("\"{ORG}\""), RejectionKind::Reference),

@@ -131,3 +131,36 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn varint(mut value: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while value > 0x7f {
+            bytes.push(u8::try_from(value & 0x7f).unwrap() | 0x80);
+            value >>= 7;
+        }
+        bytes.push(u8::try_from(value).unwrap());
+        bytes
+    }
+
+    #[test]
+    fn the_largest_number_of_a_field_is_read_and_none_beyond() {
+        for (number, is_read) in [(0, false), (1, true), (0x1fff_ffff, true), (1 << 29, false)] {
+            let field = [varint(number << 3), vec![7]].concat();
+            let read = Fields(&field).next();
+            assert_eq!(matches!(read, Some(Ok((n, Wire::Varint(7)))) if n == number), is_read);
+        }
+    }
+
+    #[test]
+    fn a_varint_has_at_most_64_bits() {
+        let largest = [vec![8], varint(u64::MAX)].concat();
+        assert!(matches!(Fields(&largest).next(), Some(Ok((1, Wire::Varint(u64::MAX))))));
+        let mut larger = largest;
+        *larger.last_mut().unwrap() = 2;
+        assert!(matches!(Fields(&larger).next(), Some(Err(Malformed))));
+    }
+}

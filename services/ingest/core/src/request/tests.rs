@@ -58,7 +58,7 @@ fn a_scalar_is_no_event() {
     for body in ["null", "true", "7", "-7", "7.5", "\"x\""] {
         assert_eq!(places(body, &Media::Json, 9).1, [rejection("body", wrong.clone())], "{body}");
     }
-    let (places, rejections) = places("[{},7,[],{},null]", &Media::Json, 9);
+    let (places, rejections) = places("[{},7,[[1],2],{},null]", &Media::Json, 9);
     assert_eq!(places, [Place::Item(0), Place::Item(3)]);
     let fields: Vec<_> = rejections.iter().map(|rejection| rejection.field.as_str()).collect();
     assert_eq!(fields, ["[1]", "[2]", "[4]"]);

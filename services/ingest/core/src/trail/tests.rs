@@ -1,5 +1,5 @@
 use auditrelay_model::Window;
-use auditrelay_model::id::{CommandId, JobId, TokenId};
+use auditrelay_model::id::{CommandId, JobId, PortalId, TokenId};
 use auditrelay_model::replay::{Failure, Terms};
 use uuid::Uuid;
 
@@ -54,6 +54,9 @@ fn a_change_says_who_what_and_from_where() {
         let event = of_config(place(7), &change(method, ""));
         assert_eq!(access(&event).status_code, status);
     }
+    let page = Origin { uri: "/console/destinations".to_owned(), ..origin("POST") };
+    let event = of_config(place(7), &ConfigEvent { origin: Some(page), ..change("POST", "") });
+    assert_eq!(access(&event).status_code, 303);
 }
 
 #[test]
@@ -93,8 +96,14 @@ fn a_job_is_told_when_it_begins_and_when_it_ends() {
     let progress = Progress { events_sent: 9, ..Progress::default() };
     let failure = Failure { code: "receiver".to_owned(), reason: "it refuses".to_owned() };
     let failed = ReplayFact::Failed { failure, progress };
-    let event = of_replay(place(2), &fact(failed, None)).unwrap();
+    let failed = fact(failed, None);
+    let event = of_replay(place(2), &failed).unwrap();
     assert!(event.platform_initiated);
+    assert_eq!(event.uri, "/v3/audit-log-replay-job");
+    let portal = PortalId::from_uuid(Uuid::from_u128(4));
+    let of_portal = ReplayEvent { scope: Scope::Portal(ORG, portal), ..failed };
+    let uri = of_replay(place(2), &of_portal).unwrap().uri;
+    assert_eq!(uri, format!("/v3/portals/{portal}/audit-log-replay-job"));
     assert_eq!((access(&event).method.as_str(), access(&event).status_code), ("END", 500));
     let told: Value = serde_json::from_str(&access(&event).query).unwrap();
     assert_eq!((&told["code"], &told["events_sent"]), (&json!("receiver"), &json!(9)));
@@ -112,6 +121,7 @@ fn denied_calls_say_why_and_how_many() {
     let event = of_access(place(1), &fact(Reason::Forbidden, 1)).unwrap();
     assert_eq!(access(&event).query, r#"{"denied":"forbidden"}"#);
     assert_eq!(access(&event).status_code, 403);
+    assert_eq!(event.principal_id, Uuid::from_u128(4).to_string());
     let event = of_access(place(1), &fact(Reason::WrongSecret, 3)).unwrap();
     assert_eq!(access(&event).query, r#"{"count":3,"denied":"wrong_secret"}"#);
     assert_eq!((access(&event).status_code, event.principal_id.as_str()), (401, ""));

@@ -102,6 +102,15 @@ fn every_spelling_of_a_time_is_taken() {
 }
 
 #[test]
+fn the_first_and_the_last_status_are_taken() {
+    for status in [100, 599] {
+        let body = replaced(ACCESS, "status_code", &status.to_string());
+        let Detail::Access(access) = one(&body).event.detail else { panic!("another kind") };
+        assert_eq!(access.status_code, status);
+    }
+}
+
+#[test]
 fn length_is_counted_in_characters() {
     let text = "ä".repeat(256);
     assert_eq!(

@@ -77,6 +77,19 @@ fn what_data_lacks_the_envelope_may_say() {
 }
 
 #[test]
+fn data_is_json_by_any_of_its_names_and_a_trace_is_hexadecimal() {
+    for media in ["application/json", "Application/JSON; charset=utf-8", "application/cadf+json"] {
+        let attributes = format!(r#"{ATTRIBUTES},"datacontenttype":"{media}""#);
+        assert_eq!(admitted(&event(&attributes, DATA), &Media::CloudEvent).len(), 1, "{media}");
+    }
+    for trace in ["0af7", "zaf7651916cd43dd8448eb211c80319c"] {
+        let attributes = format!(r#"{ATTRIBUTES},"traceparent":"00-{trace}-b7ad6b7169203331-01""#);
+        let one = admitted(&event(&attributes, DATA), &Media::CloudEvent).remove(0).event;
+        assert_eq!(one.trace_id, "", "{trace}");
+    }
+}
+
+#[test]
 fn mistakes_are_told_by_their_path() {
     let wrong = |body: &str| rejected(body, &Media::CloudEvent);
     let required = |field: &str| (field.to_owned(), RejectionKind::Required);
@@ -127,6 +140,14 @@ fn a_batch_is_an_array() {
 }
 
 #[test]
+fn data_that_cannot_be_read_keeps_its_place_among_the_events() {
+    let broken = event(ATTRIBUTES, &DATA.replace("\"r\"", r#""\ud800""#));
+    let wrong = rejected(&format!("[{broken},7]"), &Media::CloudEvents);
+    let fields: Vec<_> = wrong.iter().map(|(field, _)| field.as_str()).collect();
+    assert_eq!(fields, ["[0].data", "[1]"], "{wrong:?}");
+}
+
+#[test]
 fn attributes_may_stand_in_headers() {
     let attribute = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     let attributes = [
@@ -135,10 +156,15 @@ fn attributes_may_stand_in_headers() {
         ("source", "/s"),
         ("type", "t"),
         ("time", "2025-06-18T21:02:36Z"),
+        ("subject", "invoice/7"),
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     ];
     let media = Media::CloudEventData(attributes.map(attribute).to_vec());
-    let one = admitted(DATA, &media).remove(0).event;
+    let one = admitted(&DATA.replace(r#""resource":"r","#, ""), &media).remove(0).event;
     assert_eq!(one.id.to_string(), ID);
+    assert_eq!(one.trace_id, "0af7651916cd43dd8448eb211c80319c");
+    let Detail::Authorization(detail) = one.detail else { panic!("another kind") };
+    assert_eq!(detail.resource, "invoice/7");
     let few = Media::CloudEventData(vec![attribute(("specversion", "1.0"))]);
     assert_eq!(rejected(DATA, &few)[0], ("id".to_owned(), RejectionKind::Required));
     assert_eq!(

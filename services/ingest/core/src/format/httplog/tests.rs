@@ -77,6 +77,12 @@ fn clients_of_the_gateway_cannot_spoil_a_record() {
     assert_eq!(events(&raw)[0].user_agent, "\u{fffd}url/7.37.1");
     let none = LOG.replace(r#""user-agent":"curl/7.37.1""#, r#""user-agent":null"#);
     assert_eq!(events(none.as_bytes())[0].user_agent, "");
+    let long = format!(r#"{{"a":"{}"}}"#, "b".repeat(16_384));
+    for query in ["[]", "\"a=b\"", "{}", &long] {
+        let log = LOG.replace(r#"{"a":"b"}"#, query);
+        let Detail::Access(access) = events(log.as_bytes()).remove(0).detail else { panic!() };
+        assert_eq!(access.query, "", "{query}");
+    }
 }
 
 #[test]

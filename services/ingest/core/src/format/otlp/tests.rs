@@ -1,5 +1,6 @@
 use auditrelay_model::event::{AuditEvent, Detail};
 use auditrelay_proto::otlp::v1 as wire;
+use auditrelay_proto::otlp::v1::any_value::Value as Wire;
 use proptest::prelude::*;
 use prost::Message;
 
@@ -43,16 +44,17 @@ fn request() -> Attributes {
         ("url.path", Text("/x")),
         ("client.address", Text("10.0.0.1")),
         ("user_agent.original", Text("curl")),
+        ("user.name", Text("Ada")),
+        ("url.query", Text("a=b")),
     ]
 }
 
-fn protobuf(records: Vec<(&str, Attributes)>) -> Vec<u8> {
-    use wire::any_value::Value as Wire;
-    let attribute = |key: &str, value| wire::KeyValue {
-        key: key.to_owned(),
-        value: Some(wire::AnyValue { value: Some(value) }),
-    };
-    let log_records = records.into_iter().map(|(event_name, attributes)| wire::LogRecord {
+fn attribute(key: &str, value: Wire) -> wire::KeyValue {
+    wire::KeyValue { key: key.to_owned(), value: Some(wire::AnyValue { value: Some(value) }) }
+}
+
+fn log_record(event_name: &str, attributes: Attributes) -> wire::LogRecord {
+    wire::LogRecord {
         time_unix_nano: NS,
         trace_id: vec![0xab; 16],
         event_name: event_name.to_owned(),
@@ -66,15 +68,22 @@ fn protobuf(records: Vec<(&str, Attributes)>) -> Vec<u8> {
             })
             .collect(),
         ..wire::LogRecord::default()
-    });
+    }
+}
+
+fn encoded(log_records: Vec<wire::LogRecord>) -> Vec<u8> {
     let service = attribute("service.name", Wire::StringValue("billing".to_owned()));
     wire::ExportLogsServiceRequest {
         resource_logs: vec![wire::ResourceLogs {
             resource: Some(wire::Resource { attributes: vec![service] }),
-            scope_logs: vec![wire::ScopeLogs { log_records: log_records.collect() }],
+            scope_logs: vec![wire::ScopeLogs { log_records }],
         }],
     }
     .encode_to_vec()
+}
+
+fn protobuf(records: Vec<(&str, Attributes)>) -> Vec<u8> {
+    encoded(records.into_iter().map(|(name, attributes)| log_record(name, attributes)).collect())
 }
 
 fn json(records: Vec<(&str, Attributes)>) -> Vec<u8> {
@@ -136,9 +145,9 @@ fn attributes_of_ours_and_conventional_ones_make_an_event() {
         (request.client_ip.unwrap().to_string().as_str(), request.user_agent.as_str()),
         ("10.0.0.1", "curl")
     );
-    assert!(
-        matches!(&request.detail, Detail::Access(it) if it.method == "GET" && it.status_code == 404)
-    );
+    assert_eq!(request.principal_name, "Ada");
+    assert!(matches!(&request.detail, Detail::Access(it)
+        if it.method == "GET" && it.status_code == 404 && it.query == "a=b"));
 }
 
 #[test]
@@ -165,6 +174,23 @@ fn a_uid_makes_a_record_recognisable() {
     let id = |uid| events(|| with(uid))[0].id;
     assert_eq!(id("01ARZ3NDEKTSV4RRFFQ69G5FAV"), id("01ARZ3NDEKTSV4RRFFQ69G5FAV"));
     assert_ne!(id("01ARZ3NDEKTSV4RRFFQ69G5FAV"), id("01ARZ3NDEKTSV4RRFFQ69G5FAW"));
+    assert!(!sorted(|| with("")).admitted[0].supplied_id, "no name at all");
+    let ours = || {
+        let mut attributes = request();
+        attributes.push(("log.record.uid", Text("01ARZ3NDEKTSV4RRFFQ69G5FAV")));
+        vec![("gateway_access", attributes)]
+    };
+    assert_eq!(events(ours)[0].id.to_string(), ID);
+}
+
+#[test]
+fn a_record_without_a_time_has_that_of_its_observation() {
+    let record = wire::LogRecord { observed_time_unix_nano: NS, ..log_record("", decision()) };
+    for (time, expected) in [(0, NS), (NS + 1, NS + 1)] {
+        let record = wire::LogRecord { time_unix_nano: time, ..record.clone() };
+        let sorted = sort(&encoded(vec![record]), &Media::OtlpProtobuf);
+        assert_eq!(u64::try_from(sorted.admitted[0].event.ts.nanos()), Ok(expected));
+    }
 }
 
 #[test]

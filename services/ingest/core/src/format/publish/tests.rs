@@ -82,6 +82,33 @@ fn what_the_contract_writes_is_read() {
 }
 
 #[test]
+fn every_property_of_the_contract_is_read() {
+    let draft = wire::EventDraft {
+        principal_name: "Ada".to_owned(),
+        actor_id: "a".to_owned(),
+        user_agent: "curl".to_owned(),
+        trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
+        portal_id: ID.to_owned(),
+        org_id: "998db3e4-5cb7-4dd5-b51c-9878096a6999".to_owned(),
+        ..access()
+    };
+    let whole = sort(&bytes(vec![draft]), &Media::Protobuf).admitted.remove(0);
+    assert_eq!(whole.scope.portal().map(|portal| portal.to_string()).as_deref(), Some(ID));
+    let event = whole.event;
+    assert_eq!((event.principal_name.as_str(), event.actor_id.as_str()), ("Ada", "a"));
+    assert_eq!(
+        (event.user_agent.as_str(), event.trace_id.as_str()),
+        ("curl", "4bf92f3577b34da6a3ce929d0e0e4736")
+    );
+    let login = with(wire::event_draft::Detail::Authentication(wire::AuthenticationDraft {
+        r#type: wire::AuthenticationType::Sso.into(),
+        outcome: wire::AuthenticationOutcome::Success.into(),
+        successful: Some(false),
+    }));
+    assert!(matches!(&admitted(vec![login])[0].detail, Detail::Authentication(it) if !it.success));
+}
+
+#[test]
 fn names_and_numbers_are_those_of_the_contract() {
     for (number, method) in (1..).zip(AuthenticationType::ALL) {
         let wire = wire::AuthenticationType::try_from(number).unwrap();
