@@ -130,11 +130,6 @@ mod tests {
             prop_assert!(Fields(&bytes).count() <= bytes.len());
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     fn varint(mut value: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
