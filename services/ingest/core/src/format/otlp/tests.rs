@@ -252,6 +252,20 @@ fn a_request_without_records_is_good_and_one_that_is_no_otlp_is_not() {
 }
 
 #[test]
+fn a_field_of_another_shape_makes_a_request_unreadable() {
+    let within = |field: u8, bytes: &[u8]| {
+        let head = [(field << 3) | 2, u8::try_from(bytes.len()).unwrap()];
+        [&head[..], bytes].concat()
+    };
+    let request = |log: &[u8]| within(1, &within(2, &within(2, log)));
+    let attribute = |attribute: &[u8]| request(&within(6, attribute));
+    let number = [1 << 3, 7];
+    for body in [request(&number), attribute(&number), attribute(&within(2, &number))] {
+        assert!(sort(&body, &Media::OtlpProtobuf).unreadable, "{body:?}");
+    }
+}
+
+#[test]
 fn size_and_number_are_bounded() {
     let many = sort(&json((0..1_001).map(|_| ("", decision())).collect()), &Media::OtlpJson);
     assert!(many.unreadable);
