@@ -307,7 +307,7 @@ impl Telemetry {
 }
 
 fn convoy_records() -> Histogram {
-    Histogram::new(exponential_buckets(16.0, 2.0, 4))
+    Histogram::new(exponential_buckets(16.0, 2.0, 5))
 }
 
 /// Sizes are far below the 2⁵³ that a float holds exactly.

@@ -11,14 +11,16 @@ use std::time::Duration;
 pub const RECORD_BYTES_MAX: usize = 32 * 1_024;
 /// Records that are on their way alone at the same time.
 pub const ALONE_MAX: usize = 4;
-/// Convoys that are on their way at the same time.
-pub const CONVOYS_MAX: usize = 2;
+/// Convoys that are on their way at the same time: what the broker takes for each of them hardly
+/// depends on its length, so that what gathers meanwhile is better one long one than two.
+pub const CONVOYS_MAX: usize = 1;
 
 /// Fewer records are not worth what staging a batch costs the broker.
 const RECORDS_MIN: usize = 16;
 /// Most records of a convoy.
-const RECORDS_MAX: usize = 128;
-/// Where records get their turn sooner, the broker is quick enough as it is.
+const RECORDS_MAX: usize = 256;
+/// Where records get their turn sooner, the broker is quick enough as it is; and who was answered
+/// a moment ago may have more to send.
 const PATIENCE: Duration = Duration::from_millis(5);
 /// Who has waited so long goes, however many are on their way: they may never come back.
 const PATIENCE_MAX: Duration = Duration::from_secs(1);
@@ -31,12 +33,13 @@ const PAUSE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Waiting<T> {
     all: VecDeque<(Duration, T)>,
-    paused_until: Duration,
+    /// None leaves before.
+    not_before: Duration,
 }
 
 impl<T> Default for Waiting<T> {
     fn default() -> Self {
-        Self { all: VecDeque::new(), paused_until: Duration::ZERO }
+        Self { all: VecDeque::new(), not_before: Duration::ZERO }
     }
 }
 
@@ -64,7 +67,7 @@ impl<T> Waiting<T> {
     /// When a convoy leaves, if nobody gets a turn before; none while there are too few.
     pub fn leaves_at(&self) -> Option<Duration> {
         let (since, _) = self.all.front().filter(|_| self.all.len() >= RECORDS_MIN)?;
-        Some((*since + PATIENCE).max(self.paused_until))
+        Some((*since + PATIENCE).max(self.not_before))
     }
 
     /// Those that leave together now.
@@ -73,9 +76,9 @@ impl<T> Waiting<T> {
         self.all.drain(..count).map(|(_, one)| one).collect()
     }
 
-    /// A convoy was refused.
-    pub fn refused(&mut self, now: Duration) {
-        self.paused_until = now + PAUSE;
+    /// A convoy is no longer on its way: it was refused, or not.
+    pub fn returned(&mut self, now: Duration, refused: bool) {
+        self.not_before = now + if refused { PAUSE } else { PATIENCE };
     }
 }
 
@@ -117,9 +120,16 @@ mod tests {
     }
 
     #[test]
+    fn the_next_one_leaves_when_those_who_were_answered_have_come_again() {
+        let mut many = waiting(RECORDS_MIN);
+        many.returned(103 * MS, false);
+        assert_eq!(many.leaves_at(), Some(108 * MS));
+    }
+
+    #[test]
     fn none_leaves_for_a_while_after_one_was_refused() {
         let mut many = waiting(RECORDS_MIN);
-        many.refused(101 * MS);
+        many.returned(101 * MS, true);
         assert_eq!(many.leaves_at(), Some(10_101 * MS));
         assert_eq!(many.overdue_at(), Some(1_100 * MS));
     }

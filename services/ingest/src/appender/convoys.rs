@@ -110,9 +110,9 @@ impl Dispatcher {
             let may_leave = self.convoys.len() < CONVOYS_MAX;
             tokio::select! {
                 biased;
-                Some(refused) = self.convoys.join_next() => if refused.unwrap_or(true) {
-                    self.waiting.refused(self.began.elapsed());
-                },
+                Some(refused) = self.convoys.join_next() => {
+                    self.waiting.returned(self.began.elapsed(), refused.unwrap_or(true));
+                }
                 place = Arc::clone(&self.alone).acquire_owned(), if someone => {
                     self.next_alone(place.ok());
                 }
