@@ -6,11 +6,13 @@
 
 mod backup;
 mod bad_input;
+mod broker_contents;
 mod cluster;
 mod corruption;
 mod delivery;
 mod isolation;
 mod ledger;
+mod operators;
 mod permissions;
 mod quarantine;
 mod recovery;

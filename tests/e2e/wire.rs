@@ -7,14 +7,14 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-/// Where answers go.
-const ANSWERS: &str = "wire.answers";
 /// Where pieces of a snapshot go.
 pub(crate) const PIECES: &str = "wire.pieces";
 
 /// A connection to the broker.
 pub(crate) struct Wire {
     stream: BufReader<TcpStream>,
+    /// Where answers go.
+    answers: String,
     /// Pieces that came before the answer to what they were asked by.
     early: VecDeque<Message>,
 }
@@ -32,17 +32,31 @@ impl Wire {
         let address = stack.nats.url("api").trim_start_matches("nats://").to_owned();
         let mut stream = TcpStream::connect(address).await.unwrap();
         let options = "{\"verbose\":false,\"headers\":true}";
-        let hello = format!("CONNECT {options}\r\nSUB {ANSWERS} 1\r\nSUB {PIECES} 2\r\n");
+        let answers = format!("wire.answers.{}", auditrelay_runtime::ids::uuid_v4());
+        let hello = format!("CONNECT {options}\r\nSUB {answers} 1\r\nSUB {PIECES} 2\r\n");
         stream.write_all(hello.as_bytes()).await.unwrap();
-        Self { stream: BufReader::new(stream), early: VecDeque::new() }
+        Self { stream: BufReader::new(stream), answers, early: VecDeque::new() }
     }
 
     /// What is answered.
     pub(crate) async fn ask(&mut self, subject: &str, payload: &[u8]) -> Vec<u8> {
-        self.say(&format!("{subject} {ANSWERS}"), payload).await;
+        self.say(&format!("{subject} {}", self.answers), payload).await;
+        self.answer().await
+    }
+
+    /// What is answered to something with a head: lines of names and values.
+    pub(crate) async fn ask_with(&mut self, to: &str, head: &str, payload: &[u8]) -> Vec<u8> {
+        let head = format!("NATS/1.0\r\n{head}\r\n");
+        let (of_head, of_all) = (head.len(), head.len() + payload.len());
+        let first = format!("HPUB {to} {} {of_head} {of_all}\r\n{head}", self.answers);
+        self.stream.write_all(&[first.as_bytes(), payload, b"\r\n"].concat()).await.unwrap();
+        self.answer().await
+    }
+
+    async fn answer(&mut self) -> Vec<u8> {
         loop {
             let message = self.hear().await;
-            if message.subject == ANSWERS {
+            if message.subject == self.answers {
                 return message.payload;
             }
             self.early.push_back(message);

@@ -187,9 +187,9 @@ impl Api {
 
     /// How far a lane has come; a lane that never did anything has come nowhere.
     pub(crate) async fn lane(&self, scope: Scope, lane: Lane) -> Result<LaneState, Problem> {
-        let last = self.streams.last_delivery(scope, lane).await;
+        let last = self.streams.newest_delivery(scope, lane).await;
         let last = last.map_err(|error| problems::unread(&error))?;
-        Ok(last.map(|(event, _)| event.state).unwrap_or_default())
+        Ok(last.map(|(_, event)| event.state).unwrap_or_default())
     }
 
     /// Seals an authorization value for one destination.

@@ -68,10 +68,10 @@ async fn newest_of_a_replica(
         Some(head) => {
             Position { epoch: head.epoch, number: head.first_number, sequence: head.sequence }
         }
-        None => match streams.last_record(scope).await? {
+        None => match streams.last_head(scope).await? {
             Some(last) => {
-                let number = last.record.last_number() + 1;
-                Position { epoch: last.record.epoch, number, sequence: last.sequence }
+                let Position { epoch, number, sequence } = last.end();
+                Position { epoch, number: number.saturating_add(1), sequence }
             }
             None => return Ok(Page::default()),
         },
@@ -98,7 +98,7 @@ async fn forward(
     let (begins, begun) = (reach.begins(wish.window), Instant::now());
     let mut gather = Forward::new(wish, reach);
     // From the leader; the other reads may be answered by a replica that lags behind.
-    let newest = match (streams.last_record(scope).await?, after) {
+    let newest = match (streams.last_head(scope).await?, after) {
         (Some(newest), _) => newest,
         (None, None) => return Ok(gather.finish()),
         (None, Some(_)) => return Err(Trouble::Expired),
@@ -113,7 +113,8 @@ async fn forward(
         },
     };
     // As many records as the page needs if they are like the newest; more if they are not.
-    let mut batch = size / newest.record.events.len().max(1) + 2;
+    let each = newest.last_number - newest.first_number + 1;
+    let mut batch = size / usize::try_from(each).unwrap_or(usize::MAX) + 2;
     while from <= newest.sequence {
         let (records, more) = streams.records_from(scope, from, batch).await?;
         for record in &records {
@@ -121,7 +122,7 @@ async fn forward(
             let peek = peek(record, kind);
             match gather.look(&peek) {
                 Look::Skip => {}
-                Look::Decode => gather.take(&peek, events(record)?),
+                Look::Decode => gather.take(&peek, events(record)),
                 Look::Done => return Ok(gather.finish()),
                 Look::Expired => return Err(Trouble::Expired),
             }
@@ -155,7 +156,7 @@ async fn backward(
             let peek = peek(record, kind);
             match gather.look(&peek) {
                 Look::Skip => {}
-                Look::Decode => gather.take(&peek, events(record)?),
+                Look::Decode => gather.take(&peek, events(record)),
                 Look::Done => return Ok(gather.finish()),
                 Look::Expired => return Err(Trouble::Expired),
             }
@@ -173,11 +174,15 @@ fn lagging() -> Trouble {
     Trouble::Unread(ReadError::Unavailable(reason))
 }
 
-fn events(record: &Fetched) -> Result<Vec<auditrelay_model::event::AuditEvent>, ReadError> {
-    let decoded = record
-        .decode()
-        .map_err(|error| ReadError::Corrupt(format!("record {}: {error}", record.head.sequence)))?;
-    Ok(decoded.events)
+/// None of a record that cannot be read: who reads a log is not to be kept from the rest of it.
+fn events(record: &Fetched) -> Vec<auditrelay_model::event::AuditEvent> {
+    match record.decode() {
+        Ok(decoded) => decoded.events,
+        Err(error) => {
+            tracing::error!(sequence = record.head.sequence, %error, "a record is left out");
+            Vec::new()
+        }
+    }
 }
 
 fn peek(record: &Fetched, kind: Option<auditrelay_model::event::EventKind>) -> Peek {

@@ -91,15 +91,14 @@ async fn count_away(
             if !counter.wants(Stretch { epoch, first, last }, head.ts_min, head.ts_max) {
                 continue;
             }
-            let record = fetched.decode().map_err(|error| {
-                ReadError::Corrupt(format!("record {}: {error}", head.sequence))
-            })?;
+            // The job itself will stop there and say so.
+            let Ok(record) = fetched.decode() else { continue };
             counter.take((epoch, record.first_number), &record.events, encoded_len);
         }
-        Ok(counter)
+        counter
     };
     let counted = tokio::task::spawn_blocking(work).await;
-    counted.map_err(|_| ReadError::Unavailable("this process stops".to_owned()))?
+    counted.map_err(|_| ReadError::Unavailable("this process stops".to_owned()))
 }
 
 /// Events a second of the newest job that tells.

@@ -7,7 +7,7 @@ use auditrelay_model::replay::{Job, Plan, Selection, Stretch, Terms};
 use auditrelay_model::{Scope, Window};
 use auditrelay_replay_scheduler_core::plan::{Edge, between, is_last, last_sequence};
 use auditrelay_replay_scheduler_core::unacknowledged::Acknowledged;
-use auditrelay_streams::{ReadError, RecordHead, StoredRecord, patiently};
+use auditrelay_streams::{ReadError, RecordHead, patiently};
 
 use crate::scheduler::Scheduler;
 
@@ -46,7 +46,7 @@ impl Scheduler {
 
     async fn plan_with_a_replica(&self, order: &Order) -> Result<Plan, ReadError> {
         // From the leader; the other reads may be answered by a replica that lags behind.
-        let Some(newest) = self.streams.last_record(order.scope).await? else {
+        let Some(newest) = self.streams.last_head(order.scope).await? else {
             return Ok(Plan::EMPTY);
         };
         let first = self.first(order, &newest).await?;
@@ -64,7 +64,7 @@ impl Scheduler {
     }
 
     /// The first record of the stretch that is not done already.
-    async fn first(&self, order: &Order, newest: &StoredRecord) -> Result<Option<Edge>, ReadError> {
+    async fn first(&self, order: &Order, newest: &RecordHead) -> Result<Option<Edge>, ReadError> {
         let begins = self.settings.reach.begins(order.window);
         let first = self.streams.first_record_at(order.scope, begins).await?;
         let Some(first) = first else {
@@ -73,24 +73,24 @@ impl Scheduler {
         let done = order.terms.remainder.and_then(|remainder| remainder.after);
         match done {
             Some(done) if done.sequence >= first.sequence => {
-                let next = self.streams.next_record(order.scope, done.sequence + 1).await?;
-                Ok(next.as_ref().map(edge_of_record))
+                let next = self.streams.next_head(order.scope, done.sequence + 1).await?;
+                Ok(next.as_ref().map(edge_of_head))
             }
             Some(_) | None => Ok(Some(edge_of_head(&first))),
         }
     }
 
-    async fn last(&self, order: &Order, newest: &StoredRecord) -> Result<Option<Edge>, ReadError> {
+    async fn last(&self, order: &Order, newest: &RecordHead) -> Result<Option<Edge>, ReadError> {
         let (scope, ends) = (order.scope, self.settings.reach.ends(order.window));
         let beyond = self.streams.first_record_at(scope, ends).await?;
         let until = last_sequence(order.snapshot_sequence, beyond.map(|head| head.sequence));
         if newest.sequence <= until {
-            return Ok(Some(edge_of_record(newest)));
+            return Ok(Some(edge_of_head(newest)));
         }
         let Some(head) = self.streams.last_record_up_to(scope, until).await? else {
             return Ok(None);
         };
-        let next = self.streams.next_record(scope, head.sequence + 1).await?;
+        let next = self.streams.next_head(scope, head.sequence + 1).await?;
         if is_last(head.sequence, next.map(|next| next.sequence), until) {
             Ok(Some(edge_of_head(&head)))
         } else {
@@ -141,14 +141,5 @@ const fn edge_of_head(head: &RecordHead) -> Edge {
         epoch: head.epoch,
         first_number: head.first_number,
         last_number: head.last_number,
-    }
-}
-
-fn edge_of_record(stored: &StoredRecord) -> Edge {
-    Edge {
-        sequence: stored.sequence,
-        epoch: stored.record.epoch,
-        first_number: stored.record.first_number,
-        last_number: stored.record.last_number(),
     }
 }

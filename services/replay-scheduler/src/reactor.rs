@@ -221,8 +221,8 @@ impl Scheduler {
             return Ok(None);
         }
         let (state, holder) = if asks_holder {
-            match self.streams.last_delivery(scope, lane).await? {
-                Some((event, _)) => (event.state, Some(event.sender)),
+            match self.streams.newest_delivery(scope, lane).await? {
+                Some((_, event)) => (event.state, Some(event.sender)),
                 None => return Ok(None),
             }
         } else {

@@ -99,8 +99,8 @@ impl Keeper {
         behind.truncate(LANES_COUNTED_MAX);
         for (since, scope, done) in behind {
             // What cannot be read now is counted the next time.
-            let Ok(Some(last)) = self.streams.last_record(scope).await else { continue };
-            let events = last.record.last_number().saturating_sub(done);
+            let Ok(Some(last)) = self.streams.last_head(scope).await else { continue };
+            let events = last.last_number.saturating_sub(done);
             unsent.behind.push((scope, now.since(since), events));
         }
         self.telemetry.unsent(&unsent);
@@ -139,16 +139,15 @@ impl Keeper {
         state: &LaneState,
     ) -> Result<Option<Timestamp>, ReadError> {
         let cursor = state.cursor.unwrap_or_default();
-        let Some(stored) = self.streams.next_record(scope, cursor.sequence).await? else {
+        let Some(stored) = self.streams.next_head(scope, cursor.sequence).await? else {
             return Ok(None);
         };
         // The cursor may stand inside its record.
-        let is_done =
-            stored.sequence == cursor.sequence && stored.record.last_number() <= cursor.number;
+        let is_done = stored.sequence == cursor.sequence && stored.last_number <= cursor.number;
         if !is_done {
             return Ok(Some(stored.stored_at));
         }
-        let next = self.streams.next_record(scope, cursor.sequence + 1).await?;
+        let next = self.streams.next_head(scope, cursor.sequence + 1).await?;
         Ok(next.map(|next| next.stored_at))
     }
 }

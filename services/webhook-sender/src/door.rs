@@ -116,8 +116,8 @@ impl Door {
         self.gate().ends_before(epoch)
     }
 
-    pub(crate) fn rejoin(&self, sequence: u64) -> Result<(), Position> {
-        self.gate().rejoin(sequence)
+    pub(crate) fn rejoin(&self, has: Position) -> Result<(), Position> {
+        self.gate().rejoin(has)
     }
 
     pub(crate) fn reopen(&self, gone: Position) -> bool {

@@ -165,7 +165,7 @@ impl Driver {
     async fn next(&mut self, soft: &CancellationToken) -> Input {
         loop {
             let wants = self.wants();
-            let tail = self.machine.tail();
+            let (from, is_placed) = (self.machine.reads_from(), self.machine.tail().is_some());
             tokio::select! {
                 biased;
                 () = soft.cancelled(), if !self.draining => {
@@ -189,7 +189,7 @@ impl Driver {
                         return Input::Configured(switch);
                     }
                 }
-                supplied = self.supply.next(wants, tail) => return self.supplied(supplied).await,
+                supplied = self.supply.next(wants, from, is_placed) => return self.supplied(supplied).await,
             }
         }
     }

@@ -147,19 +147,20 @@ async fn resend(
     let destination = destination
         .ok_or(Refusal::Denied("no_webhook", "the webhook is disabled or has no destination"))?;
     let event = find(sender, parked).await?;
-    let event = event.ok_or(Refusal::Denied("expired", "the event has expired"))?;
     let place = Place { epoch: parked.position.epoch, number: parked.position.number };
     let mark = (QUARANTINE, HeaderValue::from(command.parked));
     let (scope, place) = (command.scope, Some(place));
     Ok(send(sender, &Single { scope, destination, event: &event, place, mark }).await)
 }
 
-/// The event itself; none when it is no longer kept.
-async fn find(sender: &Sender, parked: &Parked) -> Result<Option<AuditEvent>, ReadError> {
+/// The event itself, while it is kept and can be read.
+async fn find(sender: &Sender, parked: &Parked) -> Result<AuditEvent, Refusal> {
+    let expired = || Refusal::Denied("expired", "the event has expired");
     let record = sender.streams.record_of(parked.scope, parked.position).await?;
-    let Some(record) = record else { return Ok(None) };
-    let decoded = record.decode().map_err(|error| ReadError::Corrupt(error.to_string()))?;
-    Ok(decoded.events.into_iter().find(|event| event.id == parked.event))
+    let decoded = record.ok_or_else(expired)?.decode();
+    let decoded =
+        decoded.map_err(|_| Refusal::Denied("unreadable", "the stored event cannot be read"))?;
+    decoded.events.into_iter().find(|event| event.id == parked.event).ok_or_else(expired)
 }
 
 async fn send(sender: &Sender, single: &Single<'_>) -> Resent {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use auditrelay_model::Scope;
 use auditrelay_model::delivery::{DeliveryEvent, Lane};
 use auditrelay_model::quarantine::Parked;
-use auditrelay_streams::{AppendError, Streams};
+use auditrelay_streams::{AppendError, ReadError, Streams};
 
 /// How soon a fact is tried again while the broker does not answer.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -81,8 +81,9 @@ impl Journal {
                 Found::Unknown
             }
             Ok(None) => Found::Nothing,
-            Ok(Some(_)) => Found::Another,
-            Err(_) => Found::Unknown,
+            // What cannot be read is none of ours: the lane begins anew, and says what is lost.
+            Ok(Some(_)) | Err(ReadError::Corrupt(_) | ReadError::Newer(_)) => Found::Another,
+            Err(ReadError::Unavailable(_)) => Found::Unknown,
         }
     }
 }

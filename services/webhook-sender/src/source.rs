@@ -87,7 +87,10 @@ impl Source {
         let reader = if let Some(reader) = &mut self.reader {
             reader
         } else {
-            let reader = open(&self.streams, self.scope, &self.kind, sequence).await?;
+            let held = self.streams.events_state().await?;
+            // Behind the stream's end nothing was ever read: it was made anew.
+            let from = if sequence > held.last_sequence { 1 } else { sequence };
+            let reader = open(&self.streams, self.scope, &self.kind, from).await?;
             self.oldest = self.streams.events_state().await?.first_sequence;
             self.reader.insert(reader)
         };

@@ -1,12 +1,12 @@
 //! How far a live lane is behind its log, and when it last proved that it delivers.
 
-use auditrelay_api_core::lag::{Held, Lag};
+use auditrelay_api_core::lag::Lag;
 use auditrelay_model::delivery::{Lane, LaneState};
 use auditrelay_model::webhook::Webhook;
 use auditrelay_model::{Scope, Timestamp};
-use auditrelay_streams::{ReadError, RecordHead, Start, Streams};
+use auditrelay_streams::{ReadError, Start, Streams};
 
-use super::coverage::newest;
+use super::coverage::{held, newest};
 
 /// What waits for a webhook. Nothing waits before it could first send.
 pub(super) async fn lag(
@@ -30,15 +30,6 @@ pub(super) async fn lag(
     Ok(Lag::of(lane.cursor, &around, newest))
 }
 
-const fn held(head: &RecordHead) -> Held {
-    Held {
-        epoch: head.epoch,
-        first_number: head.first_number,
-        last_number: head.last_number,
-        stored_at: head.stored_at,
-    }
-}
-
 /// When the receiver last took something. Facts carry what was delivered until then, which only
 /// grows: the fact that reached today's number is found by halving, not by reading them all.
 pub(super) async fn proof(
@@ -50,8 +41,8 @@ pub(super) async fn proof(
         return Ok(Some(last.at));
     }
     let delivered = lane.totals.events_delivered;
-    let last = streams.last_delivery(scope, Lane::Live).await?;
-    let Some((_, mut high)) = last.filter(|_| delivered > 0) else { return Ok(None) };
+    let last = streams.newest_delivery(scope, Lane::Live).await?;
+    let Some((mut high, _)) = last.filter(|_| delivered > 0) else { return Ok(None) };
     let mut low = 1;
     while low < high {
         let middle = low + (high - low) / 2;

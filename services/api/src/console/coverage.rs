@@ -6,7 +6,7 @@ use auditrelay_api_core::lag::Held;
 use auditrelay_api_core::throughput::Row;
 use auditrelay_model::{Scope, Timestamp};
 use auditrelay_runtime::problem::Problem;
-use auditrelay_streams::{ReadError, StreamName, Streams};
+use auditrelay_streams::{ReadError, RecordHead, StreamName, Streams};
 use futures::future::try_join_all;
 use std::time::Duration;
 
@@ -73,23 +73,22 @@ async fn first(
     from: Timestamp,
 ) -> Result<Option<Held>, ReadError> {
     let head = streams.first_record_at(scope, from).await?;
-    Ok(head.map(|head| Held {
-        epoch: head.epoch,
-        first_number: head.first_number,
-        last_number: head.last_number,
-        stored_at: head.stored_at,
-    }))
+    Ok(head.as_ref().map(held))
 }
 
 /// The log's newest record, from the leader.
 pub(super) async fn newest(streams: &Streams, scope: Scope) -> Result<Option<Held>, ReadError> {
-    let stored = streams.last_record(scope).await?;
-    Ok(stored.map(|stored| Held {
-        epoch: stored.record.epoch,
-        first_number: stored.record.first_number,
-        last_number: stored.record.last_number(),
-        stored_at: stored.stored_at,
-    }))
+    let head = streams.last_head(scope).await?;
+    Ok(head.as_ref().map(held))
+}
+
+pub(super) const fn held(head: &RecordHead) -> Held {
+    Held {
+        epoch: head.epoch,
+        first_number: head.first_number,
+        last_number: head.last_number,
+        stored_at: head.stored_at,
+    }
 }
 
 /// Events from one record's first to another's last; what an older life of the chain held is gone.

@@ -112,7 +112,8 @@ async fn holder(
     number: u64,
 ) -> Result<Option<StoredRecord>, ReadError> {
     for _ in 0..2 {
-        let Some(stored) = streams.next_record(scope, sequence).await? else { return Ok(None) };
+        let stored = streams.next_readable_record(scope, sequence).await?;
+        let Some(stored) = stored else { return Ok(None) };
         let record = &stored.record;
         if (record.first_number..=record.last_number()).contains(&number) {
             return Ok(Some(stored));
@@ -145,7 +146,10 @@ async fn chain(
     let Some(expected) = record.previous_digest else { return Ok(Chain::First) };
     let before = streams.last_record_up_to(scope, sequence.saturating_sub(1)).await?;
     let Some(before) = before else { return Ok(Chain::Expired) };
-    let stored = streams.next_record(scope, before.sequence).await?;
+    let stored = match streams.next_record(scope, before.sequence).await {
+        Err(ReadError::Corrupt(_)) => return Ok(Chain::Broken(count(before.last_number))),
+        read => read?,
+    };
     let Some(stored) = stored.filter(|stored| stored.sequence == before.sequence) else {
         return Ok(Chain::Expired);
     };

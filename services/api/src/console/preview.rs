@@ -10,6 +10,7 @@ use auditrelay_model::event::{
 use auditrelay_model::id::EventId;
 use auditrelay_runtime::ids;
 use auditrelay_runtime::problem::Problem;
+use auditrelay_streams::ReadError;
 
 use super::event::{Line, written};
 use super::place::Place;
@@ -32,8 +33,11 @@ impl Preview {
             .map(|portal| Place::portal(visit.org, portal.id, &portal.display_name))
             .collect();
         for place in places.iter().take(PLACES_MAX).chain([&own]).chain(&others) {
-            let newest = visit.api().streams.last_record(place.scope).await;
-            let newest = newest.map_err(|error| problems::unread(&error))?;
+            let newest = match visit.api().streams.last_record(place.scope).await {
+                // What cannot be read is no example.
+                Err(ReadError::Corrupt(_)) => None,
+                read => read.map_err(|error| problems::unread(&error))?,
+            };
             if let Some(event) = newest.and_then(|newest| newest.record.events.last().cloned()) {
                 return Ok(Self::of(visit, place.scope, &event, Some(place.clone())));
             }

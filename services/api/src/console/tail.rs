@@ -10,7 +10,7 @@ use auditrelay_model::Timestamp;
 use auditrelay_model::event::EventKind;
 use auditrelay_model::record::Position;
 use auditrelay_runtime::problem::Problem;
-use auditrelay_streams::{Fetched, ReadError};
+use auditrelay_streams::Fetched;
 use axum::extract::Path;
 use axum::response::sse::Event;
 use http::{HeaderMap, Uri};
@@ -56,7 +56,7 @@ pub(super) async fn follow(
         None => visit
             .api()
             .streams
-            .last_record(place.scope)
+            .last_head(place.scope)
             .await
             .map(|newest| newest.map(|newest| newest.sequence))
             .map_err(|error| problems::unread(&error))?,
@@ -75,7 +75,7 @@ impl Source for Tail {
         let (records, _) = read.map_err(|error| problems::unread(&error))?;
         let (mut rows, now) = (Vec::new(), visit.api().now());
         for record in &records {
-            rows.extend(self.rows(record, now).map_err(|error| problems::unread(&error))?);
+            rows.extend(self.rows(record, now));
             self.from = record.head.sequence + 1;
         }
         if rows.is_empty() {
@@ -90,11 +90,12 @@ impl Source for Tail {
 }
 
 impl Tail {
-    fn rows(&self, record: &Fetched, now: Timestamp) -> Result<Vec<String>, ReadError> {
+    fn rows(&self, record: &Fetched, now: Timestamp) -> Vec<String> {
         if self.kind.is_some_and(|kind| !record.may_hold(kind)) {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        let decoded = record.decode().map_err(|error| ReadError::Corrupt(error.to_string()))?;
+        // What cannot be read is reported where it is delivered.
+        let Ok(decoded) = record.decode() else { return Vec::new() };
         let head = &record.head;
         let numbered = (head.first_number..).zip(decoded.events);
         let wanted = numbered.filter(|(_, event)| {
@@ -106,6 +107,6 @@ impl Tail {
             let at = Position { epoch: head.epoch, number, sequence: head.sequence };
             Entry::of(self.place.scope, at, &event, now).render().ok()
         });
-        Ok(rows.collect())
+        rows.collect()
     }
 }

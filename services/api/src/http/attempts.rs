@@ -32,8 +32,8 @@ pub(crate) async fn page(
     scope: Scope,
     wish: Wish,
 ) -> Result<Page<View>, ReadError> {
-    let last = streams.last_delivery(scope, wish.lane).await?;
-    let last = last.map_or(0, |(_, sequence)| sequence);
+    let last = streams.newest_delivery(scope, wish.lane).await?;
+    let last = last.map_or(0, |(sequence, _)| sequence);
     let high = wish.after.map_or(last, |after| last.min(after.saturating_sub(1)));
     let mut way = Backwards::new(1, high);
     let (mut data, mut looked, mut seen) = (Vec::new(), 0, None);

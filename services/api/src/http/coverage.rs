@@ -16,15 +16,12 @@ pub(super) async fn get(signed: Signed) -> Answer {
     let read = tokio::try_join!(
         streams.events_state(),
         streams.first_record_at(scope, beginning),
-        streams.last_record(scope),
+        streams.last_head(scope),
     );
     let (state, oldest, newest) = read.map_err(|error| problems::unread(&error))?;
-    let log = oldest.zip(newest).map(|(oldest, newest)| {
-        let (record, stored_at) = (newest.record, newest.stored_at);
-        LogView {
-            oldest: EdgeView::of(oldest.epoch, oldest.first_number, oldest.stored_at),
-            newest: EdgeView::of(record.epoch, record.last_number(), stored_at),
-        }
+    let log = oldest.zip(newest).map(|(oldest, newest)| LogView {
+        oldest: EdgeView::of(oldest.epoch, oldest.first_number, oldest.stored_at),
+        newest: EdgeView::of(newest.epoch, newest.last_number, newest.stored_at),
     });
     Ok(ok(&View::of(state.oldest, log)))
 }

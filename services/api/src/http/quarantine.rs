@@ -83,7 +83,8 @@ pub(crate) async fn show(signed: &Signed, scope: Scope, id: u64) -> Result<Detai
 async fn event(signed: &Signed, parked: &Parked) -> Result<Option<item::Item>, ReadError> {
     let record = signed.api.streams.record_of(parked.scope, parked.position).await?;
     let Some(record) = record else { return Ok(None) };
-    let decoded = record.decode().map_err(|error| ReadError::Corrupt(error.to_string()))?;
+    // It may be parked for that very reason.
+    let Ok(decoded) = record.decode() else { return Ok(None) };
     let found = decoded.events.iter().find(|event| event.id == parked.event);
     let Some(key) = signed.api.config.signing.as_ref() else { return Ok(None) };
     Ok(found.map(|event| item::signed(parked.scope, event, |text| key.current().sign(text))))

@@ -32,9 +32,38 @@ pub struct Record {
 impl Record {
     /// Number of the last event.
     pub fn last_number(&self) -> u64 {
-        self.first_number + self.events.len().saturating_sub(1) as u64
+        self.first_number.saturating_add(self.events.len().saturating_sub(1) as u64)
     }
 }
+
+/// What a record's head says of its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbers {
+    /// The life of the chain.
+    pub epoch: u64,
+    /// Number of the first event.
+    pub first: u64,
+    /// Number of the last event.
+    pub last: u64,
+}
+
+impl Numbers {
+    /// Of a record that was stored at a time, whether they can be: somebody else than ingest may
+    /// have stored it. Who believed in a thousand million events, or in an epoch that is still to
+    /// come, would wait for them.
+    pub fn can_be(self, stored_at: Timestamp) -> bool {
+        let latest = u64::try_from(stored_at.millis()).unwrap_or(0).saturating_add(AHEAD_MILLIS);
+        let counted = self.last.checked_sub(self.first);
+        self.epoch <= latest
+            && (1..=u64::MAX / 2).contains(&self.first)
+            && counted.is_some_and(|others| others < EVENTS_MAX)
+    }
+}
+
+/// Events of one record, at most: it has 256 KiB, and each of them takes more than four bytes.
+const EVENTS_MAX: u64 = 65_536;
+/// Epochs are named by ingest's clock, and the broker's may be a day behind it.
+const AHEAD_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Where an event stands in its scope's log, as receivers are told it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,7 +106,7 @@ pub enum Fit {
 /// Checks a record's numbers against the last delivered event. Without a cursor any record fits.
 pub fn fit(cursor: Option<Position>, epoch: u64, first_number: u64, last_number: u64) -> Fit {
     let Some(cursor) = cursor else { return Fit::Next { skip: 0 } };
-    let expected = if epoch == cursor.epoch { cursor.number + 1 } else { 1 };
+    let expected = if epoch == cursor.epoch { cursor.number.saturating_add(1) } else { 1 };
     if epoch < cursor.epoch || last_number < expected {
         Fit::Known
     } else if first_number > expected {
@@ -90,6 +119,28 @@ pub fn fit(cursor: Option<Position>, epoch: u64, first_number: u64, last_number:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_no_record_has_are_told_from_those_that_one_may_have() {
+        let stored_at = Timestamp::from_nanos(1_800_000_000_000_000_000);
+        let now = 1_800_000_000_000;
+        let table = [
+            (now, 1, 1, true),
+            (1, 7, 1_006, true),
+            (now + AHEAD_MILLIS, 1, EVENTS_MAX, true),
+            (now, 1, EVENTS_MAX + 1, false),
+            (now, 9, 8, false),
+            (now, 0, 3, false),
+            (now, u64::MAX, u64::MAX, false),
+            (now, 1, u64::MAX, false),
+            (now + AHEAD_MILLIS + 1, 1, 1, false),
+            (u64::MAX, 1, 1, false),
+        ];
+        for (epoch, first, last, can_be) in table {
+            let numbers = Numbers { epoch, first, last };
+            assert_eq!(numbers.can_be(stored_at), can_be, "{numbers:?}");
+        }
+    }
 
     #[test]
     fn a_record_is_next_known_or_beyond_a_gap() {

@@ -1,14 +1,15 @@
 //! Where a scope's chain ends.
 
-use auditrelay_model::Scope;
 use auditrelay_model::id::RecordId;
-use auditrelay_model::record::{Digest, Record};
+use auditrelay_model::record::{Digest, Numbers, Record};
+use auditrelay_model::{Scope, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::codec;
 use crate::connect::Streams;
 use crate::error::ReadError;
 use crate::header;
+use crate::record::is_own;
 use crate::stored::Stored;
 use crate::subject;
 use crate::topology::StreamName;
@@ -42,21 +43,23 @@ impl Streams {
     /// long as its headers say where it stands.
     pub async fn chain_end(&self, scope: Scope) -> Result<Option<ChainEnd>, ReadError> {
         let last = self.last(StreamName::Events, &subject::events(scope)).await?;
-        Ok(last.map(|stored| chain_end(&stored)))
+        Ok(last.map(|stored| chain_end(&stored, scope)))
     }
 }
 
-fn chain_end(stored: &Stored) -> ChainEnd {
+fn chain_end(stored: &Stored, scope: Scope) -> ChainEnd {
     let digest: Digest = Sha256::digest(&stored.payload).into();
     let named = header::text(&stored.headers, header::DIGEST);
     let is_intact = named.is_none_or(|named| named == header::hex(&digest));
     let record = codec::event::decode_record(&stored.payload).ok();
+    // What somebody put there from elsewhere says nothing about this chain.
+    let record = record.filter(|record| is_own(record, scope, stored.at));
     let is_damaged = record.is_none() || !is_intact;
     let link = record
         .as_ref()
         .filter(|_| is_intact)
         .map(|record| of_record(record, digest))
-        .or_else(|| of_headers(&stored.headers));
+        .or_else(|| of_headers(&stored.headers, stored.at));
     ChainEnd { sequence: stored.sequence, link, is_damaged }
 }
 
@@ -65,8 +68,11 @@ fn of_record(record: &Record, digest: Digest) -> LastLink {
     LastLink { record: record.id, epoch: record.epoch, last_number, digest }
 }
 
-fn of_headers(headers: &async_nats::HeaderMap) -> Option<LastLink> {
-    let (epoch, _, last_number) = header::numbers(headers)?;
+fn of_headers(headers: &async_nats::HeaderMap, stored_at: Timestamp) -> Option<LastLink> {
+    let (epoch, first, last_number) = header::numbers(headers)?;
+    if !(Numbers { epoch, first, last: last_number }).can_be(stored_at) {
+        return None;
+    }
     let record = header::text(headers, "Nats-Msg-Id")?.parse().ok()?;
     let digest = header::text(headers, header::DIGEST).and_then(header::unhex)?;
     Some(LastLink { record, epoch, last_number, digest })

@@ -7,6 +7,7 @@ use crate::append::Outgoing;
 use crate::codec;
 use crate::connect::Streams;
 use crate::error::{AppendError, ReadError};
+use crate::pages::Backwards;
 use crate::reader::Undecodable;
 use crate::subject;
 use crate::topology::StreamName;
@@ -53,11 +54,32 @@ impl Streams {
             .transpose()
     }
 
+    /// The lane's newest fact that can be read, with its sequence; what cannot is passed over.
+    pub async fn newest_delivery(
+        &self,
+        scope: Scope,
+        lane: Lane,
+    ) -> Result<Option<(u64, DeliveryEvent)>, ReadError> {
+        match self.last_delivery(scope, lane).await {
+            Err(ReadError::Corrupt(_)) => {}
+            read => return Ok(read?.map(|(event, sequence)| (sequence, event))),
+        }
+        let end = self.lane_end(scope, lane).await?;
+        let mut way = Backwards::new(1, end.map_or(0, |end| end.sequence.saturating_sub(1)));
+        while !way.is_done() {
+            let found = self.delivery_back(scope, lane, &mut way).await?;
+            if let Some(newest) = found.into_iter().next_back() {
+                return Ok(Some(newest));
+            }
+        }
+        Ok(None)
+    }
+
     /// The end of the lane's facts, readable or not, from the leader.
     pub async fn lane_end(&self, scope: Scope, lane: Lane) -> Result<Option<LaneEnd>, ReadError> {
         let stored = self.last(StreamName::Delivery, &subject::delivery(scope, lane)).await?;
         Ok(stored.map(|stored| LaneEnd {
-            state: codec::delivery::decode_state(&stored.payload)
+            state: codec::delivery::decode_state(&stored.payload, (scope, lane))
                 .map_err(|error| Undecodable(error.to_string())),
             sequence: stored.sequence,
         }))

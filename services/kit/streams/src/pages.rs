@@ -15,7 +15,7 @@ use crate::connect::{REQUEST_TIMEOUT, Streams};
 use crate::error::ReadError;
 use crate::header;
 use crate::reader::Undecodable;
-use crate::record::{RecordHead, direct_head, genuine};
+use crate::record::{Found, RecordHead, found, genuine};
 use crate::subject;
 use crate::topology::StreamName;
 
@@ -83,17 +83,23 @@ pub(crate) struct Stretch {
 
 impl Streams {
     /// The scope's records from a sequence on, at most `max` and a few megabytes of them; and
-    /// whether more follow.
+    /// whether more follow. What is no record is passed over.
     pub async fn records_from(
         &self,
         scope: Scope,
         sequence: u64,
         max: usize,
     ) -> Result<(Vec<Fetched>, bool), ReadError> {
-        let subject = subject::events(scope);
-        let stretch = self.stretch(StreamName::Events, &subject, sequence, max).await?;
-        let records = stretch.messages.into_iter().map(fetched).collect::<Result<_, _>>()?;
-        Ok((records, stretch.more))
+        let (subject, mut from) = (subject::events(scope), sequence);
+        loop {
+            let stretch = self.stretch(StreamName::Events, &subject, from, max).await?;
+            let last = stretch.messages.last().map(self::sequence).transpose()?;
+            let records = all_fetched(stretch.messages)?;
+            match last {
+                Some(last) if records.is_empty() && stretch.more => from = last + 1,
+                Some(_) | None => return Ok((records, stretch.more)),
+            }
+        }
     }
 
     /// The record that holds the event at a position; none when it is no longer kept. A cursor may
@@ -118,8 +124,7 @@ impl Streams {
         scope: Scope,
         way: &mut Backwards,
     ) -> Result<Vec<Fetched>, ReadError> {
-        let found = self.back(StreamName::Events, &subject::events(scope), way).await?;
-        found.into_iter().map(fetched).collect()
+        all_fetched(self.back(StreamName::Events, &subject::events(scope), way).await?)
     }
 
     /// The next of a lane's facts on the way back, in the order they were stored, each with its
@@ -132,21 +137,15 @@ impl Streams {
     ) -> Result<Vec<(u64, DeliveryEvent)>, ReadError> {
         let subject = subject::delivery(scope, lane);
         let found = self.back(StreamName::Delivery, &subject, way).await?;
-        let mut facts = Vec::with_capacity(found.len());
-        for message in &found {
-            match delivery(message) {
-                Ok(fact) => facts.push(fact),
-                Err(ReadError::Corrupt(error)) => {
-                    tracing::error!(%scope, lane = lane.token(), error, "a fact is skipped");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(facts)
+        let facts = found.iter().map(delivery);
+        readable(facts, |error| {
+            tracing::error!(%scope, lane = lane.token(), error, "a fact is skipped");
+        })
     }
 
     /// The facts of all lanes of a scope from a sequence on, a few megabytes of them, each with its
-    /// sequence; and behind which sequence more follow, if more do.
+    /// sequence; and behind which sequence more follow, if more do. What cannot be read is reported
+    /// and left out.
     pub async fn deliveries_from(
         &self,
         scope: Scope,
@@ -155,12 +154,14 @@ impl Streams {
         let subject = subject::deliveries(scope);
         let stretch = self.stretch(StreamName::Delivery, &subject, from, MESSAGES_MAX).await?;
         let of_lanes = stretch.messages.iter().filter(|message| is_of_lane(message));
-        let facts = of_lanes.map(delivery).collect::<Result<_, _>>()?;
+        let facts = readable(of_lanes.map(delivery), |error| {
+            tracing::error!(%scope, error, "a fact is skipped");
+        })?;
         let read_to = stretch.messages.last().map(sequence).transpose()?;
         Ok((facts, read_to.filter(|_| stretch.more)))
     }
 
-    /// A lane's first fact at or after a sequence or a time, with its sequence.
+    /// A lane's first readable fact at or after a sequence or a time, with its sequence.
     pub async fn delivery_at(
         &self,
         scope: Scope,
@@ -176,12 +177,22 @@ impl Streams {
                 "start_time": at.to_string(), "next_by_subj": subject, "batch": 1,
             }),
         };
-        let stretch = self.whole(StreamName::Delivery, request.to_string()).await?;
-        stretch.messages.first().map(delivery).transpose()
+        let mut stretch = self.whole(StreamName::Delivery, request.to_string()).await?;
+        while let Some(message) = stretch.messages.first() {
+            match delivery(message) {
+                Err(ReadError::Corrupt(_)) => {
+                    let next = sequence(message)? + 1;
+                    stretch = self.stretch(StreamName::Delivery, &subject, next, 1).await?;
+                }
+                read => return read.map(Some),
+            }
+        }
+        Ok(None)
     }
 
     /// The last facts of many lanes, those that were stored at a sequence or after it, with as few
-    /// requests as they need; and up to which sequence that is all, if a lane ever did anything.
+    /// requests as they need; and up to which sequence that is all, if a lane ever did anything. What
+    /// cannot be read is reported and left out.
     pub async fn last_deliveries(
         &self,
         lanes: &[(Scope, Lane)],
@@ -193,9 +204,9 @@ impl Streams {
                 part.iter().map(|(scope, lane)| subject::delivery(*scope, *lane)).collect();
             let request = serde_json::json!({ "multi_last": subjects, "seq": from.max(1) });
             let stretch = self.whole(StreamName::Delivery, request.to_string()).await?;
-            for message in &stretch.messages {
-                found.push(delivery(message)?.1);
-            }
+            let facts = stretch.messages.iter().map(delivery);
+            let facts = readable(facts, |error| tracing::error!(error, "a fact is skipped"))?;
+            found.extend(facts.into_iter().map(|(_, event)| event));
             up_to = [up_to, stretch.up_to].into_iter().flatten().min();
         }
         Ok((found, up_to))
@@ -312,9 +323,31 @@ fn delivery(message: &async_nats::Message) -> Result<(u64, DeliveryEvent), ReadE
     Ok((sequence(message)?, event))
 }
 
-fn fetched(message: async_nats::Message) -> Result<Fetched, ReadError> {
-    let head = direct_head(&message)?;
+/// What of it can be read; the rest is reported.
+pub(crate) fn readable<T>(
+    all: impl Iterator<Item = Result<T, ReadError>>,
+    report: impl Fn(&str),
+) -> Result<Vec<T>, ReadError> {
+    let mut found = Vec::new();
+    for one in all {
+        match one {
+            Ok(one) => found.push(one),
+            Err(ReadError::Corrupt(error)) => report(&error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// Those that are records: what is none is reported where live delivery meets it.
+fn all_fetched(messages: Vec<async_nats::Message>) -> Result<Vec<Fetched>, ReadError> {
+    let fetched = messages.into_iter().map(fetched);
+    fetched.filter_map(Result::transpose).collect()
+}
+
+fn fetched(message: async_nats::Message) -> Result<Option<Fetched>, ReadError> {
+    let Found::Record(head) = found(&message)? else { return Ok(None) };
     let headers = message.headers.as_ref();
     let kinds = headers.and_then(|headers| header::text(headers, header::KINDS));
-    Ok(Fetched { head, kinds: kinds.map(ToOwned::to_owned), payload: message.payload })
+    Ok(Some(Fetched { head, kinds: kinds.map(ToOwned::to_owned), payload: message.payload }))
 }

@@ -116,14 +116,14 @@ impl<F: Fold> Shared<F> {
         let mut states = self.states.write().unwrap_or_else(PoisonError::into_inner);
         let known = states.entry(key).or_default();
         known.is_beyond |= is_beyond;
-        let event = event?;
-        if known.sequence < sequence {
-            // Copied only while somebody still looks at it as it was.
-            let evolved = F::evolve(Arc::make_mut(&mut known.state), &event);
-            evolved.map_err(|error| ReadError::Corrupt(error.to_string()))?;
-            known.sequence = sequence;
+        if known.sequence >= sequence || matches!(event, Err(ReadError::Newer(_))) {
+            return event.map(drop);
         }
-        Ok(())
+        // What is skipped has been looked at too: the next fact is expected behind it.
+        known.sequence = sequence;
+        // Copied only while somebody still looks at it as it was.
+        F::evolve(Arc::make_mut(&mut known.state), &event?)
+            .map_err(|error| ReadError::Corrupt(error.to_string()))
     }
 }
 

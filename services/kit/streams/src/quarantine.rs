@@ -7,7 +7,7 @@ use crate::append::Outgoing;
 use crate::codec::quarantine as codec;
 use crate::connect::Streams;
 use crate::error::{AppendError, ReadError};
-use crate::pages::{Backwards, sequence};
+use crate::pages::{Backwards, readable, sequence};
 use crate::patience::patiently;
 use crate::subject;
 use crate::topology::StreamName;
@@ -60,7 +60,8 @@ impl Streams {
     }
 
     /// The next of a scope's parked events on the way back, in the order they were stored, each
-    /// with its sequence; a part of the way may have none.
+    /// with its sequence; a part of the way may have none. What cannot be read is reported and left
+    /// out.
     pub async fn parked_back(
         &self,
         scope: Scope,
@@ -71,7 +72,7 @@ impl Streams {
             let parked = codec::decode_parked(&message.payload).map_err(corrupt)?;
             Ok((sequence(message)?, parked))
         });
-        decoded.collect()
+        readable(decoded, |error| tracing::error!(%scope, error, "a parked event is skipped"))
     }
 
     /// All releases of a scope, in the order they were stored, with the last one's sequence (0 for
@@ -87,8 +88,13 @@ impl Streams {
         let (mut releases, mut from) = (Vec::new(), 1);
         while from <= last {
             let stretch = self.stretch(StreamName::Delivery, &subject, from, TOGETHER).await?;
-            for message in &stretch.messages {
-                releases.push(codec::decode_released(&message.payload).map_err(corrupt)?);
+            let decoded = stretch.messages.iter();
+            let decoded =
+                decoded.map(|message| codec::decode_released(&message.payload).map_err(corrupt));
+            releases.extend(readable(decoded, |error| {
+                tracing::error!(%scope, error, "a release is skipped");
+            })?);
+            if let Some(message) = stretch.messages.last() {
                 from = sequence(message)? + 1;
             }
             if stretch.messages.is_empty() || (!stretch.more && from <= last) {

@@ -16,30 +16,11 @@ use crate::stored::Stored;
 use crate::subject;
 use crate::topology::StreamName;
 
-/// What a record's headers say: enough to skip it undecoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordHead {
-    /// Whose log.
-    pub scope: Scope,
-    /// Where it is in EVENTS.
-    pub sequence: u64,
-    /// When the broker stored it.
-    pub stored_at: Timestamp,
-    /// The life of the chain.
-    pub epoch: u64,
-    /// Number of its first event.
-    pub first_number: u64,
-    /// Number of its last event.
-    pub last_number: u64,
-    /// Earliest event time in it.
-    pub ts_min: Timestamp,
-    /// Latest event time in it.
-    pub ts_max: Timestamp,
-    /// W3C `traceparent` of the request that brought its first traced event in.
-    pub traceparent: Option<String>,
-    /// SHA-256 of its bytes as they were written; none where nobody named it.
-    pub digest: Option<Digest>,
-}
+mod head;
+
+pub use head::RecordHead;
+use head::head_of_stored;
+pub(crate) use head::{Found, found, head, head_of_payload, is_own};
 
 /// A record with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,13 +84,6 @@ pub fn encoded_len(event: &AuditEvent) -> usize {
     codec::event::length(event)
 }
 
-impl RecordHead {
-    /// The place of its last event.
-    pub const fn end(&self) -> Position {
-        Position { epoch: self.epoch, number: self.last_number, sequence: self.sequence }
-    }
-}
-
 impl Streams {
     /// Stores a record behind the scope's last one, whose sequence must be `expect_last` (0 when
     /// the scope has none). Returns once it is on disk.
@@ -141,6 +115,35 @@ impl Streams {
         Ok(Appended { sequence, digest })
     }
 
+    /// The head of the scope's last record, from the leader. What is stored behind it and is no
+    /// record is passed over.
+    pub async fn last_head(&self, scope: Scope) -> Result<Option<RecordHead>, ReadError> {
+        match self.last(StreamName::Events, &subject::events(scope)).await? {
+            None => Ok(None),
+            Some(stored) => match head_of_stored(&stored) {
+                Ok(head) => Ok(Some(head)),
+                Err(_) => self.last_record_up_to(scope, stored.sequence - 1).await,
+            },
+        }
+    }
+
+    /// The head of the scope's first record at or after a sequence, from the leader; what is no
+    /// record is passed over.
+    pub async fn next_head(
+        &self,
+        scope: Scope,
+        mut sequence: u64,
+    ) -> Result<Option<RecordHead>, ReadError> {
+        let subject = subject::events(scope);
+        while let Some(stored) = self.next(StreamName::Events, &subject, sequence.max(1)).await? {
+            if let Ok(head) = head_of_stored(&stored) {
+                return Ok(Some(head));
+            }
+            sequence = stored.sequence + 1;
+        }
+        Ok(None)
+    }
+
     /// The scope's last record, from the leader.
     pub async fn last_record(&self, scope: Scope) -> Result<Option<StoredRecord>, ReadError> {
         let stored = self.last(StreamName::Events, &subject::events(scope)).await?;
@@ -151,16 +154,11 @@ impl Streams {
     /// sequence is known.
     pub async fn last_place(&self, scope: Scope) -> Result<Option<Position>, ReadError> {
         let stored = self.last(StreamName::Events, &subject::events(scope)).await?;
-        Ok(stored.map(|stored| {
-            let place = (stored.sequence, stored.at);
-            let head = head(&stored.subject, place, &stored.headers)
-                .or_else(|_| head_of_payload(&stored.subject, place, &stored.payload));
-            match head {
-                Ok(head) => head.end(),
-                Err(error) => {
-                    tracing::error!(%scope, %error, "the last record of a log cannot be read");
-                    Position { sequence: stored.sequence, ..Position::default() }
-                }
+        Ok(stored.map(|stored| match head_of_stored(&stored) {
+            Ok(head) => head.end(),
+            Err(error) => {
+                tracing::error!(%scope, %error, "the last record of a log cannot be read");
+                Position { sequence: stored.sequence, ..Position::default() }
             }
         }))
     }
@@ -193,7 +191,8 @@ impl Streams {
         Ok(None)
     }
 
-    /// The scope's first record that was stored at or after a time.
+    /// The scope's first record that was stored at or after a time; what is no record is passed
+    /// over.
     pub async fn first_record_at(
         &self,
         scope: Scope,
@@ -204,28 +203,36 @@ impl Streams {
             "next_by_subj": subject::events(scope),
             "batch": 1,
         });
-        self.direct(&request).await
+        match self.direct(&request).await? {
+            None => Ok(None),
+            Some(Found::Record(head)) => Ok(Some(head)),
+            Some(Found::Strange(sequence)) => self.next_head(scope, sequence + 1).await,
+        }
     }
 
-    /// The scope's last record at or before a sequence.
+    /// The scope's last record at or before a sequence; what is no record is passed over.
     pub async fn last_record_up_to(
         &self,
         scope: Scope,
-        sequence: u64,
+        mut sequence: u64,
     ) -> Result<Option<RecordHead>, ReadError> {
-        if sequence == 0 {
-            return Ok(None);
+        while sequence > 0 {
+            let request = serde_json::json!({
+                "multi_last": [subject::events(scope)],
+                "up_to_seq": sequence,
+                "batch": 1,
+            });
+            match self.direct(&request).await? {
+                None => return Ok(None),
+                Some(Found::Record(head)) => return Ok(Some(head)),
+                Some(Found::Strange(found)) => sequence = found - 1,
+            }
         }
-        let request = serde_json::json!({
-            "multi_last": [subject::events(scope)],
-            "up_to_seq": sequence,
-            "batch": 1,
-        });
-        self.direct(&request).await
+        Ok(None)
     }
 
     /// One answer of a direct get with a form that the client library has no call for.
-    async fn direct(&self, request: &serde_json::Value) -> Result<Option<RecordHead>, ReadError> {
+    async fn direct(&self, request: &serde_json::Value) -> Result<Option<Found>, ReadError> {
         let subject = format!("$JS.API.DIRECT.GET.{}", StreamName::Events);
         let answer = self
             .context
@@ -234,7 +241,7 @@ impl Streams {
             .await
             .map_err(ReadError::unavailable)?;
         match answer.status {
-            None => direct_head(&answer).map(Some),
+            None => found(&answer).map(Some),
             Some(async_nats::StatusCode::NOT_FOUND) => Ok(None),
             Some(status) => Err(ReadError::Unavailable(format!(
                 "direct get answered {status} {}",
@@ -242,84 +249,6 @@ impl Streams {
             ))),
         }
     }
-}
-
-/// Reads the head of a record that a direct get brought.
-pub(crate) fn direct_head(answer: &async_nats::Message) -> Result<RecordHead, ReadError> {
-    let empty = async_nats::HeaderMap::new();
-    let headers = answer.headers.as_ref().unwrap_or(&empty);
-    let parts = (
-        header::text(headers, "Nats-Subject"),
-        header::text(headers, "Nats-Sequence").and_then(|text| text.parse().ok()),
-        header::text(headers, "Nats-Time-Stamp")
-            .and_then(|text| Timestamp::parse_rfc3339(text).ok()),
-    );
-    match parts {
-        (Some(subject), Some(sequence), Some(stored_at)) => {
-            let place = (sequence, stored_at);
-            head(subject, place, headers)
-                .or_else(|_| head_of_payload(subject, place, &answer.payload))
-        }
-        _ => Err(ReadError::Corrupt("a direct get without its headers".to_owned())),
-    }
-}
-
-/// Reads a record's headers.
-pub(crate) fn head(
-    subject: &str,
-    (sequence, stored_at): (u64, Timestamp),
-    headers: &async_nats::HeaderMap,
-) -> Result<RecordHead, ReadError> {
-    let parts = (
-        subject::scope_at_end(subject),
-        header::numbers(headers),
-        header::time(headers, header::TS_MIN),
-        header::time(headers, header::TS_MAX),
-    );
-    let (Some(scope), Some((epoch, first_number, last_number)), Some(ts_min), Some(ts_max)) = parts
-    else {
-        return Err(ReadError::Corrupt(format!("record {sequence} has no readable headers")));
-    };
-    let traceparent = header::text(headers, header::TRACEPARENT).map(ToOwned::to_owned);
-    let digest = header::text(headers, header::DIGEST).and_then(header::unhex);
-    Ok(RecordHead {
-        scope,
-        sequence,
-        stored_at,
-        epoch,
-        first_number,
-        last_number,
-        ts_min,
-        ts_max,
-        traceparent,
-        digest,
-    })
-}
-
-/// Reads a record itself where its headers cannot be read.
-pub(crate) fn head_of_payload(
-    subject: &str,
-    (sequence, stored_at): (u64, Timestamp),
-    payload: &[u8],
-) -> Result<RecordHead, ReadError> {
-    let corrupt = |error: String| ReadError::Corrupt(format!("record {sequence}: {error}"));
-    let scope = subject::scope_at_end(subject)
-        .ok_or_else(|| corrupt(format!("{subject} belongs to no scope")))?;
-    let record =
-        codec::event::decode_record(payload).map_err(|error| corrupt(error.to_string()))?;
-    let (ts_min, ts_max) = header::span(&record);
-    Ok(RecordHead {
-        scope,
-        sequence,
-        stored_at,
-        epoch: record.epoch,
-        first_number: record.first_number,
-        last_number: record.last_number(),
-        ts_min,
-        ts_max,
-        traceparent: None,
-        digest: None,
-    })
 }
 
 /// Reads a record whose bytes must be those that were written.

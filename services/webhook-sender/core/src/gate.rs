@@ -100,7 +100,7 @@ impl<T, A> Gate<T, A> {
                 Offered::Taken
             }
             Mode::Left => {
-                self.skipped = self.skipped.max_by_sequence(last);
+                self.skipped = self.skipped.or_later(last);
                 Offered::Skipped(acker)
             }
         }
@@ -111,7 +111,7 @@ impl<T, A> Gate<T, A> {
             self.ends.push_back(newest);
             self.ends.truncate(ENDS_MAX);
         }
-        self.newest = self.newest.max_by_sequence(last);
+        self.newest = self.newest.or_later(last);
     }
 
     /// Where the lives of the log before `epoch` ended, as far as it is known.
@@ -124,7 +124,7 @@ impl<T, A> Gate<T, A> {
     pub fn take(&mut self) -> Option<(T, A)> {
         let next = self.queue.pop_front()?;
         self.bytes = self.bytes.saturating_sub(next.bytes);
-        self.taken = self.taken.max_by_sequence(next.last);
+        self.taken = self.taken.or_later(next.last);
         Some((next.record, next.acker))
     }
 
@@ -138,25 +138,25 @@ impl<T, A> Gate<T, A> {
         let mut waiting = Vec::new();
         // Taken, but perhaps not kept: a record behind a gap is read again.
         if let Some(taken) = self.taken.take() {
-            self.skipped = self.skipped.max_by_sequence(taken);
+            self.skipped = self.skipped.or_later(taken);
         }
         for Waiting { last, acker, .. } in self.queue.drain(..) {
-            self.skipped = self.skipped.max_by_sequence(last);
+            self.skipped = self.skipped.or_later(last);
             waiting.push(acker);
         }
         self.bytes = 0;
         if let Mode::Shut { since, last } = std::mem::replace(&mut self.mode, Mode::Left) {
             waiting.extend(since);
-            self.skipped = self.skipped.max_by_sequence(last);
+            self.skipped = self.skipped.or_later(last);
         }
         waiting
     }
 
-    /// Takes the lane back if it has everything up to `sequence` and nothing later was skipped;
+    /// Takes the lane back if it has everything up to there and nothing later was skipped;
     /// otherwise says up to where it must read.
-    pub fn rejoin(&mut self, sequence: u64) -> Result<(), Position> {
+    pub fn rejoin(&mut self, has: Position) -> Result<(), Position> {
         match self.skipped {
-            Some(skipped) if skipped.sequence > sequence => Err(skipped),
+            Some(skipped) if is_later(skipped, has) => Err(skipped),
             _ => {
                 self.mode = Mode::Open;
                 Ok(())
@@ -175,16 +175,23 @@ impl<T, A> Gate<T, A> {
     }
 }
 
+/// Sequences grow with epochs, but for a stream that was made anew: they begin again there. Of a
+/// record that cannot be read no epoch is known.
+const fn is_later(one: Position, other: Position) -> bool {
+    if one.epoch == other.epoch || one.epoch == 0 || other.epoch == 0 {
+        one.sequence > other.sequence
+    } else {
+        one.epoch > other.epoch
+    }
+}
+
 trait Later {
-    fn max_by_sequence(self, other: Position) -> Self;
+    fn or_later(self, other: Position) -> Self;
 }
 
 impl Later for Option<Position> {
-    fn max_by_sequence(self, other: Position) -> Self {
-        match self {
-            Some(known) if known.sequence >= other.sequence => Some(known),
-            _ => Some(other),
-        }
+    fn or_later(self, other: Position) -> Self {
+        self.filter(|known| !is_later(other, *known)).or(Some(other))
     }
 }
 
@@ -218,8 +225,8 @@ mod tests {
         let mut gate = gate();
         assert_eq!(gate.leave(), [] as [u64; 0]);
         assert_eq!(gate.offer(at(5), 1, 9, (5, 5)), Offered::Skipped(5));
-        assert_eq!(gate.rejoin(4), Err(at(5)));
-        assert_eq!(gate.rejoin(5), Ok(()));
+        assert_eq!(gate.rejoin(at(4)), Err(at(5)));
+        assert_eq!(gate.rejoin(at(5)), Ok(()));
         assert_eq!(gate.offer(at(6), 1, 9, (6, 6)), Offered::Taken);
         assert_eq!(gate.take(), Some((6, 6)));
     }
@@ -230,7 +237,22 @@ mod tests {
         gate.offer(at(3), 1, 9, (3, 3));
         gate.take();
         gate.leave();
-        assert_eq!(gate.rejoin(2), Err(at(3)));
+        assert_eq!(gate.rejoin(at(2)), Err(at(3)));
+    }
+
+    #[test]
+    fn what_is_skipped_of_a_stream_that_begins_again_is_later_than_all_before() {
+        let mut gate = Gate::left(Caps { events: 2, bytes: 1_000 }, Some(at(30)));
+        let again = Position { epoch: 2, number: 5, sequence: 1 };
+        assert_eq!(gate.offer(again, 1, 9, (1, 1)), Offered::Skipped(1));
+        assert!(!gate.reopen(at(30)), "something was skipped since");
+        assert_eq!(gate.rejoin(at(30)), Err(again));
+        assert_eq!(gate.rejoin(again), Ok(()));
+        // Of the last record only its sequence could be read.
+        let unknown = Position { sequence: 7, ..Position::default() };
+        let mut gate: Gate<u64, u64> = Gate::left(Caps { events: 2, bytes: 1_000 }, Some(unknown));
+        assert_eq!(gate.rejoin(at(6)), Err(unknown));
+        assert_eq!(gate.rejoin(at(7)), Ok(()));
     }
 
     #[test]

@@ -201,6 +201,16 @@ impl Lane {
         self.buffer.tail().or(self.state.cursor)
     }
 
+    /// The stream's sequence from which its own reading begins. When the first numbers of a new life
+    /// of the log are missing, they are looked for from the beginning: the stream may have been made
+    /// anew, and then what is known of its sequences means nothing.
+    pub fn reads_from(&self) -> u64 {
+        match (self.reading, self.tail()) {
+            (Reading::LookingAgain { expected: 1, .. }, _) | (_, None) => 1,
+            (_, Some(tail)) => tail.sequence,
+        }
+    }
+
     /// When the oldest event was accepted that is in memory and not done.
     pub fn oldest(&self) -> Option<Timestamp> {
         self.buffer.oldest()

@@ -110,11 +110,11 @@ impl Driver {
 
     async fn ask_rejoin(&mut self) -> Rejoin {
         let Some(door) = self.supply.door() else { return Rejoin::NotYet };
-        let have = self.machine.tail().map_or(0, |tail| tail.sequence);
+        let have = self.machine.tail().unwrap_or_default();
         let Err(skipped) = door.rejoin(have) else { return Rejoin::Welcome };
         // The reader found nothing more: was it too quick, or is it gone?
         match self.sender.streams.last_place(self.scope).await {
-            Ok(last) if last.is_none_or(|last| last.sequence <= have) => {
+            Ok(last) if last.is_none_or(|last| last.sequence <= have.sequence) => {
                 if door.reopen(skipped) {
                     Rejoin::WelcomeWithout { last: skipped }
                 } else {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use auditrelay_model::record::Position;
 use auditrelay_model::replay::Selection;
 use auditrelay_streams::Acker;
 use auditrelay_webhook_sender_core::lane::Wants;
@@ -28,17 +27,18 @@ pub(super) enum Supplied {
 }
 
 impl Supply {
-    /// Nothing is lost when this is dropped while it waits.
-    pub(super) async fn next(&mut self, wants: Wants, tail: Option<Position>) -> Supplied {
+    /// What comes next: at the door, or from a sequence on. Nothing is lost when this is dropped
+    /// while it waits.
+    pub(super) async fn next(&mut self, wants: Wants, from: u64, is_placed: bool) -> Supplied {
         match self {
-            Self::Replay { source, .. } => read(source, wants, tail).await,
+            Self::Replay { source, .. } => read(source, wants, from).await,
             Self::Live { door, source } => tokio::select! {
                 biased;
-                found = door.next(wants == Wants::FromShard, tail.is_some()) => match found {
+                found = door.next(wants == Wants::FromShard, is_placed) => match found {
                     Found::Record(record) => Supplied::Record(record),
                     Found::Shut => Supplied::Overflowed,
                 },
-                supplied = read(source, wants, tail) => supplied,
+                supplied = read(source, wants, from) => supplied,
             },
         }
     }
@@ -77,11 +77,10 @@ impl Supply {
     }
 }
 
-async fn read(source: &mut Source, wants: Wants, tail: Option<Position>) -> Supplied {
+async fn read(source: &mut Source, wants: Wants, from: u64) -> Supplied {
     if wants != Wants::FromReader {
         return std::future::pending().await;
     }
-    let from = tail.map_or(1, |tail| tail.sequence);
     match source.next(from).await {
         None => Supplied::Exhausted,
         Some((pulled, charge)) => {

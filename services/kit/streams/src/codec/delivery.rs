@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use auditrelay_model::Timestamp;
 use auditrelay_model::delivery::{
     Attempt, Behind, DeliveryEvent, DeliveryFact, Hold, Lane, LaneState, LastAttempt, Quarantined,
     Totals,
@@ -10,6 +9,7 @@ use auditrelay_model::delivery::{
 use auditrelay_model::destination::LogFormat;
 use auditrelay_model::record::Position;
 use auditrelay_model::replay::SentIds;
+use auditrelay_model::{Scope, Timestamp};
 use auditrelay_proto::delivery::v1 as wire;
 use prost::Message;
 use wire::delivery_event::Fact;
@@ -29,10 +29,16 @@ pub(crate) fn encode(event: &DeliveryEvent) -> Vec<u8> {
     .encode_to_vec()
 }
 
-/// When a fact was stored and how the lane stood after it, whatever kind of fact it is.
-pub(crate) fn decode_state(bytes: &[u8]) -> Result<(Timestamp, LaneState), DecodeError> {
+/// When a fact of this lane was stored and how the lane stood after it, whatever kind of fact it is.
+pub(crate) fn decode_state(
+    bytes: &[u8],
+    lane: (Scope, Lane),
+) -> Result<(Timestamp, LaneState), DecodeError> {
     let event =
         wire::DeliveryEvent::decode(bytes).map_err(|_| DecodeError::Malformed("delivery event"))?;
+    if (types::read_scope(event.scope)?, lane_from_wire(&event.job_id)?) != lane {
+        return Err(DecodeError::Malformed("fact of this lane"));
+    }
     Ok((Timestamp::from_nanos(event.at_ns), state_from_wire(required(event.state, "state")?)))
 }
 

@@ -54,7 +54,7 @@ impl World {
 
     pub(crate) fn read(&mut self) {
         let Some(sender) = &mut self.sender else { return };
-        let from = sender.lane.tail().unwrap().sequence;
+        let from = sender.lane.reads_from();
         let log = &self.log;
         let next = *sender
             .reader
@@ -142,10 +142,12 @@ impl World {
 
     pub(crate) fn ask_rejoin(&mut self) -> bool {
         let Some(sender) = &mut self.sender else { return false };
-        let have = sender.lane.tail().map_or(0, |tail| tail.sequence);
+        let have = sender.lane.tail().unwrap_or_default();
         let answer = match sender.gate.rejoin(have) {
             Ok(()) => Rejoin::Welcome,
-            Err(last) if self.log.iter().skip(self.expired).all(|r| r.sequence <= have) => {
+            Err(last)
+                if self.log.iter().skip(self.expired).all(|r| r.sequence <= have.sequence) =>
+            {
                 assert!(sender.gate.reopen(last));
                 Rejoin::WelcomeWithout { last }
             }
