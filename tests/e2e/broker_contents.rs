@@ -210,7 +210,12 @@ impl Scene {
             std::fs::read(here.join(file)).unwrap()
         } else if row["own"] == true {
             let stream = if to.contains(".config.") { "CONFIG" } else { "DELIVERY" };
-            wire.ask(&format!("$JS.API.DIRECT.GET.{stream}.{to}"), &[]).await
+            loop {
+                let own = wire.ask(&format!("$JS.API.DIRECT.GET.{stream}.{to}"), &[]).await;
+                if !own.is_empty() {
+                    break own;
+                }
+            }
         } else {
             row["send"].as_str().unwrap().as_bytes().to_vec()
         };

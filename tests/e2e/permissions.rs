@@ -13,7 +13,8 @@ use auditrelay_testkit::siem::{Answer, Siem};
 use auditrelay_testkit::stack::{Service, Stack};
 use futures::future::{BoxFuture, FutureExt, join_all};
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
 use crate::ledger::{at_least_once, exactly};
 
@@ -48,6 +49,74 @@ async fn every_service_can_do_its_work() {
     siem.wait_for_live(&accepted).await;
     at_least_once(&siem.live_ids(), &accepted);
     assert!(stack.nats.refusals().is_empty(), "{:#?}", stack.nats.refusals());
+}
+
+/// Row by row of a data file: what is refused and should not be is missing, what is not refused and
+/// should be is one permission too many.
+#[tokio::test]
+async fn every_user_may_say_and_hear_what_is_its_own_and_nothing_else() {
+    let stack = Stack::builder().as_deployed().start().await;
+    let file: Value = toml::from_str(include_str!("bad_input/permissions.toml")).unwrap();
+    let (says, hears) = (rows(&file["say"], "to"), rows(&file["hear"], "from"));
+    assert!(says.len() > 130 && hears.len() >= 10, "{} {}", says.len(), hears.len());
+    let mut wrong = Vec::new();
+    for service in Service::ALL {
+        let user = service.user();
+        let said = says.iter().map(|(to, _)| format!("PUB {to} {user}.nowhere 0\r\n\r\n"));
+        let heard = (1..).zip(&hears);
+        let heard = heard.map(|(number, (from, _))| format!("SUB {from} {number}\r\n"));
+        let words = said.chain(heard).collect::<Vec<_>>().concat();
+        let refused = refused_by_the_broker(&stack.nats.url(user), user, &words).await;
+        for (what, (subject, who)) in says
+            .iter()
+            .map(|row| ("Publish", row))
+            .chain(hears.iter().map(|row| ("Subscription", row)))
+        {
+            let may = who.split(' ').any(|name| name == user);
+            let refusal = format!("{what} to \"{subject}\"");
+            if may == refused.iter().any(|line| line.contains(&refusal)) {
+                wrong.push(format!("{user}: {refusal}: may {may}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Subjects, and who may use them.
+fn rows(rows: &Value, key: &str) -> Vec<(String, String)> {
+    let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
+    let mut all = Vec::new();
+    for row in rows.as_array().unwrap() {
+        let (subject, who) = (text(row, key), text(row, "who"));
+        if subject.contains("<every>") {
+            let each = StreamName::ALL.iter().map(|name| subject.replace("<every>", name.as_str()));
+            all.extend(each.map(|subject| (subject, who.clone())));
+        } else {
+            all.push((subject, who));
+        }
+    }
+    all
+}
+
+/// Says all of it as this user; what the broker says of what it refused.
+async fn refused_by_the_broker(url: &str, user: &str, words: &str) -> Vec<String> {
+    let (of_user, address) = url.split(',').next().unwrap().rsplit_once('@').unwrap();
+    let password = of_user.rsplit_once(':').unwrap().1;
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (reader, mut writer) = stream.into_split();
+    let who = json!({"user": user, "pass": password, "verbose": false, "headers": true});
+    let all = format!("CONNECT {who}\r\n{words}PING\r\n");
+    writer.write_all(all.as_bytes()).await.unwrap();
+    let (mut lines, mut refused) = (BufReader::new(reader).lines(), Vec::new());
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line == "PONG" {
+            break;
+        }
+        if line.contains("ermissions") {
+            refused.push(line);
+        }
+    }
+    refused
 }
 
 /// A refused publish is never answered, so each of these takes as long as a broker that is away.
