@@ -11,6 +11,7 @@ use auditrelay_runtime::context::Context;
 use auditrelay_streams::{
     DeliveryFold, Projection, ReadError, RetentionFact, StreamName, StreamState, Streams,
 };
+use futures::future::try_join_all;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
@@ -66,13 +67,12 @@ impl Keeper {
     }
 
     async fn observe(&self) -> Result<Vec<Seen>, ReadError> {
-        let mut seen = Vec::new();
-        for name in StreamName::ALL {
-            if let Some(observed) = self.streams.observe(name).await? {
-                seen.push(Seen { name, spec: observed.spec, state: observed.state });
-            }
-        }
-        Ok(seen)
+        let all = try_join_all(StreamName::ALL.map(|name| self.streams.observe(name))).await?;
+        let all = StreamName::ALL.into_iter().zip(all);
+        let seen = all.filter_map(|(name, observed)| {
+            observed.map(|observed| Seen { name, spec: observed.spec, state: observed.state })
+        });
+        Ok(seen.collect())
     }
 
     fn known(&self, seen: &[Seen]) -> Vec<Observed> {
