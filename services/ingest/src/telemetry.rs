@@ -232,6 +232,7 @@ impl Telemetry {
             messaging.batch.message_count = record.events.len(),
             messaging.message.id = %record.id,
             auditrelay.scope = %record.scope,
+            auditrelay.convoy.records = tracing::field::Empty,
         );
         match traceparents {
             [one] => telemetry::continue_trace(&span, one),
@@ -261,6 +262,11 @@ impl Telemetry {
     /// A request that needed several records was stored.
     pub(crate) fn bundled(&self, took: Duration) {
         metrics::observe(&self.bundle_duration, took.as_secs_f64());
+    }
+
+    /// The record of the current span travelled with others, so many in all.
+    pub(crate) fn in_company(records: usize) {
+        Span::current().record("auditrelay.convoy.records", records);
     }
 
     /// So many records travelled together and were stored; not, if the broker did not answer; none

@@ -39,8 +39,8 @@ struct Traveller {
 enum Turn {
     /// It goes alone; holding a place where one was free.
     Alone(EncodedRecord, Option<OwnedSemaphorePermit>),
-    /// It travelled with others.
-    Arrived(Result<u64, AppendError>),
+    /// It travelled in a convoy of so many.
+    Arrived(Result<u64, AppendError>, usize),
     /// So it did, but the broker refused them all; who was to blame shows when they go alone.
     Refused,
 }
@@ -85,7 +85,10 @@ impl Convoys {
         };
         match turn {
             Turn::Alone(encoded, _place) => self.streams.append_encoded(encoded, expect_last).await,
-            Turn::Arrived(stored) => stored.map(|sequence| Appended { sequence, digest }),
+            Turn::Arrived(stored, records) => {
+                Telemetry::in_company(records);
+                stored.map(|sequence| Appended { sequence, digest })
+            }
             Turn::Refused => self.streams.append_record(record, expect_last).await,
         }
     }
@@ -170,8 +173,8 @@ async fn travel(streams: &Streams, telemetry: &Telemetry, travellers: Vec<Travel
     telemetry.travelled(records, together.as_ref().map(Result::is_ok));
     for (place, reply) in (0..).zip(replies) {
         let turn = match &together {
-            Some(Ok(first)) => Turn::Arrived(Ok(first + place)),
-            Some(Err(error)) => Turn::Arrived(Err(error.clone())),
+            Some(Ok(first)) => Turn::Arrived(Ok(first + place), records),
+            Some(Err(error)) => Turn::Arrived(Err(error.clone()), records),
             None => Turn::Refused,
         };
         // Whoever is gone waits for nothing.
