@@ -37,6 +37,13 @@ fn streams_that_are_as_wanted_are_left_alone() {
 }
 
 #[test]
+fn a_plan_with_anything_to_do_or_to_refuse_is_not_empty() {
+    assert!(!plan(&[], &policy()).is_empty());
+    let refused = Refusal { stream: "EVENTS".to_owned(), reason: String::new() };
+    assert!(!Plan { refuse: vec![refused], ..plan(&as_wanted(), &policy()) }.is_empty());
+}
+
+#[test]
 fn missing_streams_are_created() {
     let plan = plan(&[], &policy());
     let names: Vec<_> = plan.create.iter().map(|spec| spec.name.as_str()).collect();

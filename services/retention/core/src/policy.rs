@@ -148,5 +148,7 @@ mod tests {
             .map(|stream| stream.spec.name.as_str())
             .collect();
         assert_eq!(for_ever, ["CONFIG", "REPLAY"]);
+        let config = policy.streams().iter().find(|stream| stream.spec.name == "CONFIG").unwrap();
+        assert_eq!((config.spec.max_bytes, config.spec.max_messages_per_subject), (-1, -1));
     }
 }
