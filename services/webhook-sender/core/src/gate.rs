@@ -277,7 +277,7 @@ mod tests {
         for sequence in [5, 4] {
             gate.offer(at(sequence), 1, 9, (sequence, sequence));
         }
-        assert_eq!(gate.rejoin(4), Err(at(5)));
+        assert_eq!(gate.rejoin(at(4)), Err(at(5)));
     }
 
     #[test]
