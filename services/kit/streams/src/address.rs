@@ -14,6 +14,13 @@ pub(crate) fn user(addresses: &[ServerAddr]) -> Option<(String, String)> {
     user.map(|(user, password)| (unescaped(user), unescaped(password)))
 }
 
+/// Where answers to this user's requests go, so that the broker can keep other users from hearing
+/// them; none for a name that is no token of a subject.
+pub(crate) fn inbox_prefix(user: &str) -> Option<String> {
+    let lawful = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    (!user.is_empty() && user.chars().all(lawful)).then(|| format!("_INBOX.{user}"))
+}
+
 /// The setting without its passwords, for errors and logs.
 pub(crate) fn shown(setting: &str) -> String {
     let one = |url: &str| {
@@ -41,6 +48,15 @@ fn unescaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_go_where_only_the_user_that_asked_may_listen() {
+        assert_eq!(inbox_prefix("api"), Some("_INBOX.api".to_owned()));
+        assert_eq!(inbox_prefix("web-hook_2"), Some("_INBOX.web-hook_2".to_owned()));
+        for name in ["", "a.b", "*", ">", "a b", "ä"] {
+            assert_eq!(inbox_prefix(name), None, "{name}");
+        }
+    }
 
     #[test]
     fn a_user_is_read_from_the_address() {

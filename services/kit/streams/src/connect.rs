@@ -189,6 +189,9 @@ async fn dial(
     let addresses = address::addresses(&settings.url)
         .map_err(|source| ConnectError::Address { url: url.clone(), source })?;
     if let Some((user, password)) = address::user(&addresses) {
+        if let Some(prefix) = address::inbox_prefix(&user) {
+            options = options.custom_inbox_prefix(prefix);
+        }
         options = options.user_and_password(user, password);
     }
     if let Some(path) = &settings.credentials {
