@@ -21,5 +21,6 @@ mod services;
 mod system;
 mod tap;
 mod traces;
+mod unusable;
 mod usage;
 mod verify;

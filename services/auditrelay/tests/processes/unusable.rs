@@ -1,0 +1,121 @@
+//! A broker that cannot be used, and addresses that cannot be had: said where an operator looks.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use auditrelay_broker::find_or_provide;
+
+use crate::fleet::get;
+use crate::process::{self, Running};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A nats-server with other flags than ours ever has.
+struct Foreign {
+    child: Child,
+    address: String,
+    _store: tempfile::TempDir,
+}
+
+impl Foreign {
+    async fn start(flags: &[&str]) -> Self {
+        let (store, address) = (tempfile::tempdir().unwrap(), process::closed_address());
+        let child = Command::new(find_or_provide().await.unwrap().path)
+            .args(["--addr", "127.0.0.1", "--port", &address.port().to_string()])
+            .args(["--store_dir", store.path().to_str().unwrap()])
+            .args(flags)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, address: address.to_string(), _store: store }
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until the service says that it is not ready, in these words.
+async fn says(name: &str, mut command: Command, words: &str) {
+    let admin = process::closed_address();
+    command.env("AUDITRELAY_ADMIN_LISTEN", admin.to_string());
+    let mut service = Running::start(command);
+    let begun = Instant::now();
+    loop {
+        let seen = get(admin, "/ready", "*/*").await;
+        match &seen {
+            Some((503, said)) if said.contains(words) => break,
+            _ => assert!(begun.elapsed() < PATIENCE, "{name}: {seen:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(service.is_running(), "{name}: it waits");
+    let seen = get(admin, "/ready", "*/*").await.unwrap().1;
+    assert!(!seen.contains("hunter2"), "{name}: {seen}");
+    service.terminate();
+    assert_eq!(service.wait(Duration::from_secs(10)), Some(0), "{name}");
+}
+
+#[tokio::test]
+async fn a_broker_that_cannot_be_used_is_named_while_the_service_waits() {
+    let bare = Foreign::start(&[]).await;
+    let guarded = Foreign::start(&["--jetstream", "--user", "relay", "--pass", "right"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let garbage = folder.path().join("garbage.creds");
+    std::fs::write(&garbage, "hunter2").unwrap();
+    let rows = [
+        ("no JetStream", format!("nats://{}", bare.address), "", "is JetStream enabled?"),
+        (
+            "a wrong password",
+            format!("nats://relay:hunter2@{}", guarded.address),
+            "",
+            "authorization violation",
+        ),
+        ("no user", format!("nats://{}", guarded.address), "", "authorization violation"),
+        (
+            "no such credentials",
+            format!("nats://{}", guarded.address),
+            "/nowhere.creds",
+            "/nowhere.creds cannot be read",
+        ),
+        (
+            "credentials that are none",
+            format!("nats://{}", guarded.address),
+            garbage.to_str().unwrap(),
+            "garbage.creds cannot be read",
+        ),
+    ];
+    for (name, url, credentials, words) in rows {
+        let mut command = process::command(&["retention"]);
+        command.env("AUDITRELAY_NATS_URL", url);
+        if !credentials.is_empty() {
+            command.env("AUDITRELAY_NATS_CREDENTIALS", credentials);
+        }
+        says(name, command, words).await;
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_had_is_named_and_ends_with_74() {
+    let broker = Foreign::start(&["--jetstream"]).await;
+    let twice = process::closed_address().to_string();
+    let rows = [
+        // Reserved for documentation (RFC 5737): no machine has it.
+        ("not of this machine", "203.0.113.1:8081".to_owned(), "127.0.0.1:0".to_owned()),
+        ("the admin port's", twice.clone(), twice),
+    ];
+    for (name, listen, admin) in rows {
+        let output = process::command(&["ingest"])
+            .env("AUDITRELAY_NATS_URL", format!("nats://{}", broker.address))
+            .env("AUDITRELAY_ADMIN_LISTEN", admin)
+            .env("AUDITRELAY_INGEST_LISTEN", &listen)
+            .output()
+            .unwrap();
+        let said = process::stderr(&output);
+        assert_eq!(process::code(&output), 74, "{name}: {said}");
+        assert!(said.contains(&format!("cannot listen on {listen}")), "{name}: {said}");
+    }
+}
