@@ -118,7 +118,10 @@ fn a_vendor_is_printable() {
     );
     for bad in ["", " ", "a\nb", "ä", &"x".repeat(64)] {
         assert_eq!(Vendor::parse(bad), Err(NotAVendor), "{bad:?}");
+        assert_eq!(bad.parse::<Vendor>(), Err(NotAVendor), "{bad:?}");
     }
+    let longest = "x".repeat(Vendor::LEN_MAX);
+    assert_eq!(longest.parse::<Vendor>().as_ref().map(Vendor::name), Ok(longest.as_str()));
     let vendor = Vendor::parse(r#"a|b\"c"#).unwrap();
     let (scope, event) = portal_login();
     assert!(render(&event, scope, LogFormat::Cef, &vendor).contains(r#"CEF:0|a\|b\\"c|Dev-"#));

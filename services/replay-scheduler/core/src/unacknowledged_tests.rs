@@ -82,6 +82,12 @@ fn too_many_stretches_are_joined_where_that_costs_least() {
     assert!(!covers(1_050));
 }
 
+#[test]
+fn stretches_of_two_lives_are_never_joined() {
+    let brought: Vec<_> = (1..=STRETCHES_MAX as u64).map(|n| attempt(1, 2 * n, 2 * n)).collect();
+    assert_eq!(missing(&brought, place(2, 5)), [(1, 1, u64::MAX), (2, 1, 5)]);
+}
+
 proptest! {
     #[test]
     fn what_is_missing_is_everything_that_was_not_brought(
