@@ -39,8 +39,13 @@ async fn run(mut keeper: Keeper, mut kept: bool, context: Context) {
     }
 }
 
+/// A stop does not wait for a broker that does not answer; what was begun is found by the next pass.
 async fn look(keeper: &mut Keeper, context: &Context) -> bool {
-    match keeper.pass().await {
+    let passed = tokio::select! {
+        passed = keeper.pass() => passed,
+        () = context.drain.soft.cancelled() => return false,
+    };
+    match passed {
         Ok(_) => {
             context.readiness.set(PART, Ok(()));
             true

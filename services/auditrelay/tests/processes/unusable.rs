@@ -98,6 +98,31 @@ async fn a_broker_that_cannot_be_used_is_named_while_the_service_waits() {
     }
 }
 
+/// A user that may look at streams and make none.
+const LOOKER: &str = r#"
+jetstream: enabled
+authorization {
+  users: [{
+    user: relay, password: hunter2
+    permissions {
+      publish { allow: ["$JS.API.INFO", "$JS.API.STREAM.INFO.*"] }
+      subscribe { allow: ["_INBOX.relay.>"] }
+    }
+  }]
+}
+"#;
+
+#[tokio::test]
+async fn what_the_broker_does_not_allow_is_named_by_its_subject() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("nats.conf");
+    std::fs::write(&file, LOOKER).unwrap();
+    let broker = Foreign::start(&["--config", file.to_str().unwrap()]).await;
+    let mut command = process::command(&["retention"]);
+    command.env("AUDITRELAY_NATS_URL", format!("nats://relay:hunter2@{}", broker.address));
+    says("no right to make streams", command, "$JS.API.STREAM.CREATE.").await;
+}
+
 #[tokio::test]
 async fn an_address_that_cannot_be_had_is_named_and_ends_with_74() {
     let broker = Foreign::start(&["--jetstream"]).await;
