@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Larger records are worth a sync of their own: they wait for nobody. Bytes of their events.
 pub const RECORD_BYTES_MAX: usize = 32 * 1_024;
 /// Records that are on their way alone at the same time.
-pub const ALONE_MAX: usize = 4;
+pub const ALONE_MAX: usize = 16;
 /// Convoys that are on their way at the same time: what the broker takes for each of them hardly
 /// depends on its length, so that what gathers meanwhile is better one long one than two.
 pub const CONVOYS_MAX: usize = 1;
@@ -19,9 +19,11 @@ pub const CONVOYS_MAX: usize = 1;
 const RECORDS_MIN: usize = 16;
 /// Most records of a convoy.
 const RECORDS_MAX: usize = 256;
-/// Where records get their turn sooner, the broker is quick enough as it is; and who was answered
-/// a moment ago may have more to send.
-const PATIENCE: Duration = Duration::from_millis(5);
+/// Where records get their turn sooner, the broker is quick enough as it is: a batch costs it more
+/// than messages that it need not sync.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// Who was answered a moment ago may have more to send.
+const GATHERING: Duration = Duration::from_millis(5);
 /// Who has waited so long goes, however many are on their way: they may never come back.
 const PATIENCE_MAX: Duration = Duration::from_secs(1);
 /// How long none leaves after one was refused: another instance writes to the same scopes, and a
@@ -78,7 +80,7 @@ impl<T> Waiting<T> {
 
     /// A convoy is no longer on its way: it was refused, or not.
     pub fn returned(&mut self, now: Duration, refused: bool) {
-        self.not_before = now + if refused { PAUSE } else { PATIENCE };
+        self.not_before = now + if refused { PAUSE } else { GATHERING };
     }
 }
 
@@ -107,7 +109,7 @@ mod tests {
     fn many_that_get_no_turn_leave_together_and_in_order() {
         let mut many = waiting(RECORDS_MIN);
         many.push(104 * MS, RECORDS_MIN);
-        assert_eq!(many.leaves_at(), Some(105 * MS));
+        assert_eq!(many.leaves_at(), Some(120 * MS));
         assert_eq!(many.convoy(), (0..=RECORDS_MIN).collect::<Vec<_>>());
         assert!(many.is_empty());
     }
@@ -122,8 +124,8 @@ mod tests {
     #[test]
     fn the_next_one_leaves_when_those_who_were_answered_have_come_again() {
         let mut many = waiting(RECORDS_MIN);
-        many.returned(103 * MS, false);
-        assert_eq!(many.leaves_at(), Some(108 * MS));
+        many.returned(118 * MS, false);
+        assert_eq!(many.leaves_at(), Some(123 * MS));
     }
 
     #[test]

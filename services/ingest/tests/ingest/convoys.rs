@@ -44,6 +44,8 @@ impl Crowd {
             while in_hand(instance) < SCOPES {
                 tokio::task::yield_now().await;
             }
+            // Longer than any of them waits for its turn.
+            tokio::time::sleep(Duration::from_millis(100)).await;
             self.signal("-CONT");
         };
         let both = async { tokio::join!(self.post(instance), sent).0 };
