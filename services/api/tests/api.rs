@@ -21,6 +21,8 @@ mod inputs;
 mod kongctl;
 #[path = "api/latency.rs"]
 mod latency;
+#[path = "api/log.rs"]
+mod log;
 #[path = "api/observed.rs"]
 mod observed;
 #[path = "api/oidc.rs"]
@@ -31,6 +33,8 @@ mod openapi;
 mod own;
 #[path = "api/properties.rs"]
 mod properties;
+#[path = "api/pulls.rs"]
+mod pulls;
 #[path = "api/replay.rs"]
 mod replay;
 #[path = "api/replicas.rs"]

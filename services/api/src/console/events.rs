@@ -161,7 +161,7 @@ pub(super) async fn list(visit: Visit, uri: Uri) -> Answer {
         }
     };
     match gathered {
-        Ok(page) => Ok(page::ok(&Events::of(&visit, &place, asked, &wish, page)?)),
+        Ok((page, _)) => Ok(page::ok(&Events::of(&visit, &place, asked, &wish, page)?)),
         Err(problem) => {
             let (status, errors) = Errors::from(problem, FIELDS)?;
             refused(&visit, &place, asked, status, errors)

@@ -9,20 +9,22 @@ use auditrelay_api_core::authz::Ask;
 use auditrelay_api_core::fault::Fault;
 use auditrelay_api_core::query::Query;
 use auditrelay_model::Scope;
-use auditrelay_model::id::PortalId;
+use auditrelay_model::id::{OrgId, PortalId};
 use auditrelay_model::record::Position;
 use auditrelay_runtime::problem::Problem;
 use axum::response::Response;
+use bytes::Bytes;
 use http::Uri;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::request::{Id, organization_scope, portal_scope};
-use super::response::{Answer, ok};
+use super::response::{Answer, ok_text};
 use crate::api::Api;
 use crate::auth::Signed;
 use crate::problems;
 use crate::pull::{self, Trouble};
+use crate::turns::Turn;
 
 /// Pages of one organization that are gathered at the same time.
 const PULLS_MAX: usize = 4;
@@ -44,19 +46,21 @@ pub(super) async fn get_of_portal(signed: Signed, Id(portal): Id<PortalId>, uri:
 async fn show(api: &Api, scope: Scope, uri: &Uri) -> Answer {
     let wish = Wish::parse(uri.query(), scope, api.now(), &api.config.cursor_key);
     let wish = wish.map_err(|faults| problems::invalid(&faults))?;
-    let page = gather(api, scope, wish.at, pull::page(&api.streams, scope, wish.clone())).await?;
-    written(api, scope, wish, uri, page).await
+    let page = pull::page(&api.streams, scope, wish.clone());
+    let (page, turn) = gather(api, scope, wish.at, page).await?;
+    written(api, scope, wish, uri, page, turn).await
 }
 
-/// Gathers a page, when it is the organization's turn, and in time.
+/// Gathers a page, when it is the organization's turn, and in time. The turn is over when it is
+/// dropped.
 pub(crate) async fn gather(
     api: &Api,
     scope: Scope,
     at: At,
     page: impl Future<Output = Result<Page, Trouble>>,
-) -> Result<Page, Problem> {
+) -> Result<(Page, Turn<OrgId>), Problem> {
     let turn = api.turns.take(scope.org(), PULLS_MAX);
-    let _turn = turn.ok_or_else(|| Problem::too_many_requests(AGAIN_AFTER))?;
+    let turn = turn.ok_or_else(|| Problem::too_many_requests(AGAIN_AFTER))?;
     let late = || problems::unavailable("a page was not gathered in time");
     let gathered = async {
         let permit = api.pulls.acquire().await;
@@ -65,7 +69,8 @@ pub(crate) async fn gather(
         page
     };
     let page = tokio::time::timeout(PATIENCE, gathered).await.map_err(|_| late())?;
-    page.map_err(|trouble| refused(&trouble, at))
+    let page = page.map_err(|trouble| refused(&trouble, at))?;
+    Ok((page, turn))
 }
 
 fn refused(trouble: &Trouble, at: At) -> Problem {
@@ -85,8 +90,28 @@ struct Body {
     meta: Value,
 }
 
+/// A page on its way to its reader. It is some megabytes, so the turn lasts as long as it is held:
+/// who does not read what was asked for is given no more of it.
+struct Held {
+    text: Vec<u8>,
+    _turn: Turn<OrgId>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
 /// Signing a thousand items takes a while, so it is done where it holds nobody up.
-async fn written(api: &Api, scope: Scope, wish: Wish, uri: &Uri, page: Page) -> Answer {
+async fn written(
+    api: &Api,
+    scope: Scope,
+    wish: Wish,
+    uri: &Uri,
+    page: Page,
+    turn: Turn<OrgId>,
+) -> Answer {
     let link = |name: &str, at: Option<Position>| {
         let cursor = wish.seal(&api.config.cursor_key, at?);
         let query = Query::parse(uri.query());
@@ -101,7 +126,8 @@ async fn written(api: &Api, scope: Scope, wish: Wish, uri: &Uri, page: Page) -> 
         let key = api.config.signing.as_ref()?.current();
         let sign = |text: &[u8]| key.sign(text);
         let data = page.events.iter().map(|event| item::signed(scope, event, sign)).collect();
-        Some(ok(&Body { data, meta }))
+        let text = serde_json::to_vec(&Body { data, meta }).ok()?;
+        Some(ok_text(Bytes::from_owner(Held { text, _turn: turn })))
     });
     writing.await.ok().flatten().ok_or_else(Problem::internal)
 }

@@ -3,7 +3,8 @@
 use auditrelay_runtime::problem::Problem;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::header::CACHE_CONTROL;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -12,7 +13,10 @@ pub(super) type Answer = Result<Response, Problem>;
 
 /// A JSON document; not to be kept by anything between here and the client.
 pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Response {
-    let mut response = (status, Json(document)).into_response();
+    not_kept((status, Json(document)).into_response())
+}
+
+fn not_kept(mut response: Response) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -20,6 +24,12 @@ pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Response {
 /// 200 with a JSON document.
 pub(super) fn ok(document: &impl Serialize) -> Response {
     json(StatusCode::OK, document)
+}
+
+/// 200 with a JSON document that is written already.
+pub(super) fn ok_text(document: Bytes) -> Response {
+    let kind = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    not_kept(([kind], document).into_response())
 }
 
 /// 204.

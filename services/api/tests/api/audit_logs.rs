@@ -2,74 +2,16 @@
 
 use std::time::Duration;
 
-use auditrelay_model::event::{Access, AuditEvent, Authorization, Detail};
-use auditrelay_model::id::{EventId, OrgId, RecordId};
-use auditrelay_model::record::{Digest, Record};
-use auditrelay_model::{Clock, Scope, Timestamp};
+use auditrelay_model::id::OrgId;
+use auditrelay_model::{Clock, Scope};
 use auditrelay_runtime::clock::SystemClock;
-use auditrelay_runtime::ids::uuid_v7;
-use auditrelay_streams::Streams;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::log::{Log, link, numbers};
 use crate::support::{Answer, Client, World};
 
 const PATH: &str = "/v3/audit-logs";
-
-/// A scope's log as ingest would write it.
-pub(crate) struct Log {
-    streams: Streams,
-    scope: Scope,
-    epoch: u64,
-    number: u64,
-    last: u64,
-    digest: Option<Digest>,
-}
-
-impl Log {
-    pub(crate) fn new(world: &World, scope: Scope) -> Self {
-        let streams = world.streams.clone();
-        Self { streams, scope, epoch: 1, number: 0, last: 0, digest: None }
-    }
-
-    /// Appends a record of events at these times; every tenth is an authorization.
-    pub(crate) async fn append(&mut self, times: &[Timestamp]) {
-        let first_number = self.number + 1;
-        let events = (first_number..).zip(times).map(|(number, ts)| event(number, *ts));
-        let record = Record {
-            id: RecordId::from_uuid(uuid_v7()),
-            scope: self.scope,
-            epoch: self.epoch,
-            first_number,
-            previous_digest: self.digest,
-            accepted_at: SystemClock.now(),
-            idempotency_key: None,
-            events: events.collect(),
-        };
-        let stored = self.streams.append_record(&record, self.last).await.unwrap();
-        self.number += times.len() as u64;
-        (self.last, self.digest) = (stored.sequence, Some(stored.digest));
-    }
-}
-
-fn event(number: u64, ts: Timestamp) -> AuditEvent {
-    let detail = if number.is_multiple_of(10) {
-        Detail::Authorization(Authorization {
-            service: "konnect".to_owned(),
-            resource: "krn:konnect:org".to_owned(),
-            action: "list".to_owned(),
-            granted: true,
-        })
-    } else {
-        let method = "GET".to_owned();
-        Detail::Access(Access { method, status_code: 200, query: "q=1&\"<".to_owned() })
-    };
-    AuditEvent {
-        principal_id: number.to_string(),
-        uri: "/ü".to_owned(),
-        ..AuditEvent::new(EventId::from_uuid(uuid_v7()), ts, detail)
-    }
-}
 
 /// An organization with a log, as its administrator sees it.
 async fn with_log(records: usize, each: usize) -> (World, Client, Log, String) {
@@ -85,16 +27,6 @@ async fn with_log(records: usize, each: usize) -> (World, Client, Log, String) {
         log.append(&times).await;
     }
     (world, admin, log, org)
-}
-
-/// Who did what is on a page.
-fn numbers(page: &Value) -> Vec<u64> {
-    let items = page["data"].as_array().unwrap().iter();
-    items.map(|item| item["principal_id"].as_str().unwrap().parse().unwrap()).collect()
-}
-
-fn link<'a>(page: &'a Value, name: &str) -> Option<&'a str> {
-    page["meta"]["page"][name].as_str()
 }
 
 #[tokio::test]
@@ -179,7 +111,8 @@ async fn cursors_are_only_taken_where_they_were_given() {
     assert_eq!(numbers(&api.get(&next).await.expect(200)), [5, 6, 7, 8]);
     world.expire_events().await;
     assert_eq!(api.get(&next).await.faults(), refused);
-    log = Log { epoch: 2, ..Log::new(&world, log.scope) };
+    log = Log::new(&world, log.scope);
+    log.epoch = 2;
     log.append(&[SystemClock.now()]).await;
     assert_eq!(api.get(&next).await.faults(), refused);
     let previous = link(&first, "next").unwrap().replace("after", "before");

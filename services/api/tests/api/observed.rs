@@ -11,8 +11,8 @@ use auditrelay_runtime::clock::SystemClock;
 use auditrelay_runtime::ids::uuid_v7;
 use serde_json::{Value, json};
 
-use crate::audit_logs::Log;
 use crate::browser::Browser;
+use crate::log::Log;
 use crate::support::World;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";

@@ -22,7 +22,7 @@ pub(crate) struct World {
     pub(crate) streams: Streams,
     pub(crate) context: Context,
     pub(crate) config: Config,
-    broker: Option<Broker>,
+    pub(crate) broker: Option<Broker>,
     _store: tempfile::TempDir,
 }
 

@@ -3,6 +3,9 @@
 //! A head must be complete soon after its first byte; between two requests a connection may rest
 //! much longer: load balancers keep theirs open for a minute, and one that is closed under a
 //! request costs that request. hyper's own time-out is one for both.
+//!
+//! An answer may take as long as it likes while somebody reads it. Who reads nothing, or so little
+//! that the socket or an HTTP/2 window stays full, would keep the answer in memory for ever.
 
 use std::io;
 use std::pin::Pin;
@@ -22,6 +25,8 @@ use tokio::time::{Instant, sleep};
 const HEAD: Duration = Duration::from_secs(5);
 /// A connection without a request is closed after this time.
 const REST: Duration = Duration::from_secs(75);
+/// Of what is answered something must be taken within this time.
+pub(super) const UNREAD: Duration = Duration::from_secs(30);
 
 /// The pace of one connection; clones share it.
 #[derive(Debug, Clone)]
@@ -32,6 +37,13 @@ struct State {
     phase: Phase,
     /// Pings arrive between requests too, so bytes do not begin a head there.
     http2: bool,
+    unread_max: Duration,
+    /// Since when the socket takes nothing.
+    blocked: Option<Instant>,
+    /// Bodies that are not asked for more: a window of HTTP/2 has no room.
+    waiting: u32,
+    /// When the last body was asked.
+    asked: Instant,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +58,16 @@ enum Phase {
 
 impl Pace {
     /// Of a new connection: its first head is expected at once.
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State { phase: Phase::Head(Instant::now()), http2: false })))
+    pub(super) fn new(unread_max: Duration) -> Self {
+        let now = Instant::now();
+        Self(Arc::new(Mutex::new(State {
+            phase: Phase::Head(now),
+            http2: false,
+            unread_max,
+            blocked: None,
+            waiting: 0,
+            asked: now,
+        })))
     }
 
     /// Waits until the connection has been too slow.
@@ -82,6 +102,27 @@ impl Pace {
         });
     }
 
+    fn wrote(&self, taken: &Poll<io::Result<usize>>) {
+        self.change(|state| {
+            if taken.is_pending() {
+                state.blocked.get_or_insert_with(Instant::now);
+                return;
+            }
+            state.blocked = None;
+            // The end of an answer is with hyper before it is on its way.
+            if matches!(state.phase, Phase::Rest(_)) && !state.http2 {
+                state.phase = Phase::Rest(Instant::now());
+            }
+        });
+    }
+
+    fn asked(&self, waited: bool, waits: bool) {
+        self.change(|state| {
+            state.asked = Instant::now();
+            state.waiting = state.waiting - u32::from(waited) + u32::from(waits);
+        });
+    }
+
     fn answered(&self) {
         self.change(|state| {
             state.phase = match state.phase {
@@ -93,11 +134,15 @@ impl Pace {
 
     fn left(&self) -> Option<Duration> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.phase {
-            Phase::Head(since) => Some(HEAD.saturating_sub(since.elapsed())),
-            Phase::Rest(since) => Some(REST.saturating_sub(since.elapsed())),
+        let of_phase = match state.phase {
+            Phase::Head(since) => Some((since, HEAD)),
+            Phase::Rest(since) => Some((since, REST)),
             Phase::Busy(_) => None,
-        }
+        };
+        let blocked = state.blocked.map(|since| (since, state.unread_max));
+        let waits = (state.waiting > 0).then_some((state.asked, state.unread_max));
+        let bounds = [of_phase, blocked, waits].into_iter().flatten();
+        bounds.map(|(since, max)| max.saturating_sub(since.elapsed())).min()
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -112,7 +157,8 @@ pub(super) struct Answering(Pace);
 impl Answering {
     /// The answer, which ends this when it is written.
     pub(super) fn with(self, response: Response) -> Response {
-        response.map(|body| Body::new(AnswerBody { body, _answering: self }))
+        self.0.asked(false, true);
+        response.map(|body| Body::new(AnswerBody { body, waits: true, answering: self }))
     }
 }
 
@@ -124,7 +170,14 @@ impl Drop for Answering {
 
 struct AnswerBody {
     body: Body,
-    _answering: Answering,
+    waits: bool,
+    answering: Answering,
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        self.answering.0.asked(self.waits, false);
+    }
 }
 
 impl HttpBody for AnswerBody {
@@ -135,7 +188,10 @@ impl HttpBody for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        let waited = std::mem::replace(&mut self.waits, frame.is_ready());
+        self.answering.0.asked(waited, self.waits);
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -174,7 +230,9 @@ impl AsyncWrite for Heard {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let taken = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.pace.wrote(&taken);
+        taken
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -190,7 +248,9 @@ impl AsyncWrite for Heard {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let taken = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.pace.wrote(&taken);
+        taken
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -209,8 +269,8 @@ mod tests {
     }
 
     #[test]
-    fn a_head_has_less_time_than_a_rest_and_an_answer_has_no_bound() {
-        let pace = Pace::new();
+    fn a_head_has_less_time_than_a_rest_and_work_has_no_bound() {
+        let pace = Pace::new(UNREAD);
         assert!(near(pace.left(), HEAD));
         let (first, second) = (pace.begin(Version::HTTP_11), pace.begin(Version::HTTP_11));
         assert_eq!(pace.left(), None);
@@ -225,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_ping_begins_no_head() {
-        let pace = Pace::new();
+        let pace = Pace::new(UNREAD);
         drop(pace.begin(Version::HTTP_2));
         pace.heard();
         assert!(near(pace.left(), REST));
@@ -233,10 +293,31 @@ mod tests {
 
     #[test]
     fn an_answer_lasts_until_its_body_is_gone() {
-        let pace = Pace::new();
+        let pace = Pace::new(UNREAD);
         let answer = pace.begin(Version::HTTP_11).with(Response::new(Body::from("1234")));
-        assert_eq!((pace.left(), answer.body().size_hint().exact()), (None, Some(4)));
+        assert_eq!(answer.body().size_hint().exact(), Some(4));
+        assert!(near(pace.left(), UNREAD), "nobody has asked for it");
         drop(answer);
+        assert!(near(pace.left(), REST));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_has_nothing_to_say_is_not_unread() {
+        let pace = Pace::new(UNREAD);
+        let silent = futures::stream::pending::<Result<Bytes, io::Error>>();
+        let answer = pace.begin(Version::HTTP_2).with(Response::new(Body::from_stream(silent)));
+        let mut frames = answer.into_body().into_data_stream();
+        assert!(futures::poll!(futures::StreamExt::next(&mut frames)).is_pending());
+        assert_eq!(pace.left(), None);
+    }
+
+    #[test]
+    fn a_socket_that_takes_nothing_has_less_time_than_a_rest() {
+        let pace = Pace::new(UNREAD);
+        drop(pace.begin(Version::HTTP_11));
+        pace.wrote(&Poll::Pending);
+        assert!(near(pace.left(), UNREAD));
+        pace.wrote(&Poll::Ready(Ok(1)));
         assert!(near(pace.left(), REST));
     }
 }

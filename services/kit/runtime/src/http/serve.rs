@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
-use super::pace::{Answering, Heard, Pace};
+use super::pace::{Answering, Heard, Pace, UNREAD};
 use crate::lifecycle::Drain;
 
 /// Connections open at once; more wait in the listener's backlog.
@@ -34,20 +34,32 @@ const PING: Duration = Duration::from_secs(20);
 /// Serves `router` until the soft stop, then lets requests finish until the hard stop; returns
 /// when the last connection is closed.
 pub async fn serve(listener: TcpListener, router: Router, drain: Drain) {
-    serve_at_most(CONNECTIONS_MAX, listener, router, drain).await;
+    let bounds = Bounds { connections: CONNECTIONS_MAX, unread: UNREAD };
+    serve_within(bounds, listener, router, drain).await;
 }
 
-/// The same with so many connections at once.
-pub(super) async fn serve_at_most(
-    most: usize,
+/// What connections may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Open at once.
+    pub(super) connections: usize,
+    /// How long none of an answer may be taken.
+    pub(super) unread: Duration,
+}
+
+/// The same within other bounds.
+pub(super) async fn serve_within(
+    bounds: Bounds,
     listener: TcpListener,
     router: Router,
     drain: Drain,
 ) {
     let connections = TaskTracker::new();
-    let permits = Arc::new(Semaphore::new(most));
+    let permits = Arc::new(Semaphore::new(bounds.connections));
     let builder = Arc::new(builder());
     while let Some((stream, peer, permit)) = accept(&listener, &permits, &drain).await {
+        let pace = Pace::new(bounds.unread);
+        let stream = Heard { stream, pace };
         let connection =
             connection(Arc::clone(&builder), stream, peer, router.clone(), drain.clone());
         connections.spawn(async move {
@@ -92,14 +104,14 @@ async fn accept(
 
 async fn connection(
     builder: Arc<Builder<TokioExecutor>>,
-    stream: TcpStream,
+    heard: Heard,
     peer: SocketAddr,
     router: Router,
     drain: Drain,
 ) {
     // Answers are small and whole; waiting to fill a packet only adds delay.
-    let _ = stream.set_nodelay(true);
-    let pace = Pace::new();
+    let _ = heard.stream.set_nodelay(true);
+    let pace = heard.pace.clone();
     let service = {
         let pace = pace.clone();
         service_fn(move |request: Request<Incoming>| {
@@ -107,7 +119,7 @@ async fn connection(
             dispatch(router.clone(), request, peer, answering)
         })
     };
-    let stream = TokioIo::new(Heard { stream, pace: pace.clone() });
+    let stream = TokioIo::new(heard);
     let mut connection = pin!(builder.serve_connection(stream, service).into_owned());
     let mut too_slow = pin!(pace.exceeded());
     let mut draining = false;
