@@ -198,7 +198,9 @@ fn unknown(kind: &str, id: impl std::fmt::Display) -> Corrupt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::destination::{LogFormat, SealedSecret, TlsPolicy};
     use crate::id::OrgId;
+    use crate::token::Role;
     use uuid::Uuid;
 
     fn changed(at: i64, destination: Option<DestinationId>, enabled: bool) -> ConfigEvent {
@@ -219,12 +221,78 @@ mod tests {
         let destination = Some(DestinationId::from_uuid(Uuid::nil()));
         let since = |config: &OrgConfig| config.webhooks[&scope].since.map(Timestamp::nanos);
         let mut config = OrgConfig::default();
-        config.evolve(&changed(1, None, false)).unwrap();
-        assert_eq!(since(&config), None);
+        for (cannot_send, enabled) in [(None, false), (None, true), (destination, false)] {
+            config.evolve(&changed(1, cannot_send, enabled)).unwrap();
+            assert_eq!(since(&config), None, "{cannot_send:?} {enabled}");
+        }
         config.evolve(&changed(2, destination, true)).unwrap();
         config.evolve(&changed(3, destination, false)).unwrap();
         config.evolve(&changed(4, destination, true)).unwrap();
         assert_eq!(since(&config), Some(2));
+    }
+
+    #[test]
+    fn only_what_is_switched_on_and_there_is_sent_to() {
+        let scope = Scope::Organization(OrgId::from_uuid(Uuid::nil()));
+        let there = destination();
+        let gone = DestinationId::from_uuid(Uuid::max());
+        for (bound, enabled, sent_to) in [
+            (Some(there.id), true, true),
+            (Some(there.id), false, false),
+            (Some(gone), true, false),
+            (None, true, false),
+        ] {
+            let mut config = OrgConfig::default();
+            config.destinations.insert(there.id, there.clone());
+            config.evolve(&changed(1, bound, enabled)).unwrap();
+            let found = config.enabled_destination(scope).map(|(_, found)| found);
+            assert_eq!(found, sent_to.then_some(&there), "{bound:?} {enabled}");
+        }
+        assert_eq!(OrgConfig::default().enabled_destination(scope), None);
+    }
+
+    fn destination() -> Destination {
+        Destination {
+            id: DestinationId::from_uuid(Uuid::nil()),
+            name: "SIEM".to_owned(),
+            endpoint: "https://siem.example".to_owned(),
+            authorization: SealedSecret {
+                key_id: String::new(),
+                nonce: vec![],
+                ciphertext: vec![],
+            },
+            log_format: LogFormat::Cef,
+            tls: TlsPolicy::Verify,
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+            implicit: false,
+        }
+    }
+
+    #[test]
+    fn of_revoked_tokens_the_newest_are_remembered() {
+        let id = |number: usize| TokenId::from_uuid(Uuid::from_u128(number as u128));
+        let mut config = OrgConfig::default();
+        for number in 0..=REVOKED_MAX {
+            assert_eq!(config.revoked.len(), number);
+            config.tokens.insert(id(number), token(id(number)));
+            let changes = vec![ConfigChange::TokenRevoked(id(number))];
+            config.evolve(&ConfigEvent { changes, ..changed(1, None, false) }).unwrap();
+        }
+        assert_eq!(config.revoked.len(), REVOKED_MAX);
+        assert!(!config.revoked.contains_key(&id(0)) && config.revoked.contains_key(&id(1)));
+        assert!(config.tokens.is_empty());
+    }
+
+    fn token(id: TokenId) -> Token {
+        Token {
+            id,
+            name: "deploy".to_owned(),
+            sha256: [0; 32],
+            prefix: String::new(),
+            role: Role::Admin,
+            expires_at: None,
+        }
     }
 
     #[test]

@@ -299,3 +299,94 @@ impl LaneState {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn position(number: u64) -> Position {
+        Position { epoch: 1, number, sequence: number }
+    }
+
+    fn attempt((first, last): (u64, u64), events: u64, delivered: bool) -> DeliveryFact {
+        DeliveryFact::Attempt(Box::new(Attempt {
+            batch: BatchId::from_uuid(Uuid::nil()),
+            number: 1,
+            first: position(first),
+            last: position(last),
+            events,
+            body_bytes: 100 * events,
+            started_at: Timestamp::default(),
+            duration: Duration::ZERO,
+            destination: DestinationId::from_uuid(Uuid::nil()),
+            log_format: LogFormat::Json,
+            delivered,
+            status: Some(if delivered { 200 } else { 503 }),
+            message: String::new(),
+            trace_id: String::new(),
+            sent: None,
+            runs: vec![],
+        }))
+    }
+
+    fn fold(facts: &[DeliveryFact]) -> LaneState {
+        let at = Timestamp::from_nanos(7);
+        facts.iter().fold(LaneState::default(), |state, fact| state.evolve(at, fact))
+    }
+
+    #[test]
+    fn whatever_a_lane_did_is_counted() {
+        let quarantined = Quarantined {
+            at: position(13),
+            event: EventId::from_uuid(Uuid::nil()),
+            status: 400,
+            message: String::new(),
+        };
+        let state = fold(&[
+            attempt((1, 3), 3, true),
+            attempt((4, 10), 5, true),
+            attempt((11, 12), 2, false),
+            attempt((11, 12), 2, false),
+            attempt((11, 12), 2, true),
+            DeliveryFact::Quarantined(quarantined.clone()),
+            DeliveryFact::Quarantined(Quarantined { at: position(14), ..quarantined }),
+            DeliveryFact::Passed { to: position(20), events: 6 },
+            DeliveryFact::Expired { to: position(25), events: 5, early: true },
+            DeliveryFact::Expired { to: position(28), events: 3, early: false },
+        ]);
+        let totals = Totals {
+            events_delivered: 3 + 5 + 2,
+            events_passed: 2 + 6,
+            events_quarantined: 2,
+            events_expired: 5 + 3,
+            bytes_delivered: 1_000,
+            requests: 5,
+            requests_failed: 2,
+        };
+        assert_eq!((state.totals, state.cursor), (totals, Some(position(28))));
+    }
+
+    #[test]
+    fn what_fails_moves_no_cursor_and_counts_as_a_probe_of_a_held_lane() {
+        let hold = Hold {
+            reason: "401".to_owned(),
+            customer_must_act: true,
+            since: Timestamp::default(),
+            probes: 0,
+        };
+        let failed = attempt((1, 2), 2, false);
+        let held = fold(&[failed.clone(), DeliveryFact::Held(hold), failed.clone(), failed]);
+        assert_eq!((held.cursor, held.hold.map(|hold| hold.probes)), (None, Some(2)));
+        let last = held.last_attempt.unwrap();
+        assert_eq!((last.delivered, last.status), (false, Some(503)));
+    }
+
+    #[test]
+    fn the_token_of_a_lane_tells_it_from_any_other() {
+        let job = JobId::from_uuid(Uuid::max());
+        let tokens = [Lane::Live.token(), Lane::Replay(job).token()];
+        assert_eq!(tokens, ["live", "ffffffff-ffff-ffff-ffff-ffffffffffff"]);
+    }
+}

@@ -69,3 +69,15 @@ pub struct SealedSecret {
     /// Ciphertext and tag.
     pub ciphertext: Vec<u8>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verification_is_skipped_only_where_it_was_asked_for() {
+        for skip in [true, false] {
+            assert_eq!(TlsPolicy::from_skip(skip).skips(), skip);
+        }
+    }
+}

@@ -215,3 +215,46 @@ named! {
         Access = "gateway_access",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn every_text_of_an_event_counts_in_its_weight() {
+        let text = |length: usize| "x".repeat(length);
+        let authentication = Authentication {
+            method: AuthenticationType::Basic,
+            outcome: AuthenticationOutcome::Success,
+            success: true,
+        };
+        let authorization = Authorization {
+            service: text(64),
+            resource: text(128),
+            action: text(256),
+            granted: true,
+        };
+        let access = Access { method: text(64), status_code: 200, query: text(128) };
+        for (detail, weight) in [
+            (Detail::Authentication(authentication), 0),
+            (Detail::Authorization(authorization), 64 + 128 + 256),
+            (Detail::Access(access), 64 + 128),
+        ] {
+            let bare =
+                AuditEvent::new(EventId::from_uuid(Uuid::nil()), Timestamp::default(), detail);
+            let event = AuditEvent {
+                principal_id: text(1),
+                principal_name: text(2),
+                actor_id: text(4),
+                uri: text(8),
+                user_agent: text(16),
+                trace_id: text(32),
+                ..bare.clone()
+            };
+            assert_eq!(bare.weight(), LINE_OVERHEAD + weight);
+            assert_eq!(event.weight(), LINE_OVERHEAD + weight + 63);
+        }
+    }
+}

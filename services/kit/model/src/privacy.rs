@@ -49,3 +49,21 @@ impl Privacy {
         self.0.values().any(|treatment| *treatment == Treatment::Hash)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hashes_need_the_secret_that_makes_them() {
+        for (treatments, hashes) in [
+            (&[][..], false),
+            (&[Treatment::Mask], false),
+            (&[Treatment::Mask, Treatment::Hash], true),
+        ] {
+            let fields = PrivateField::ALL.iter().copied();
+            let privacy = Privacy(fields.zip(treatments.iter().copied()).collect());
+            assert_eq!(privacy.hashes(), hashes, "{privacy:?}");
+        }
+    }
+}

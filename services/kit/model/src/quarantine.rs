@@ -112,3 +112,27 @@ pub enum QuarantineAction {
         reason: String,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn an_event_that_was_refused_again_can_be_released_again() {
+        let resent = |delivered| {
+            Release::Resent(Resent {
+                destination: DestinationId::from_uuid(Uuid::nil()),
+                delivered,
+                status: None,
+                message: String::new(),
+                duration: Duration::ZERO,
+                trace_id: String::new(),
+            })
+        };
+        assert!(!resent(false).is_final());
+        assert!(resent(true).is_final());
+        assert!(Release::Discarded { reason: "known".to_owned() }.is_final());
+    }
+}

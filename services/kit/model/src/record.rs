@@ -124,16 +124,17 @@ mod tests {
     fn numbers_that_no_record_has_are_told_from_those_that_one_may_have() {
         let stored_at = Timestamp::from_nanos(1_800_000_000_000_000_000);
         let now = 1_800_000_000_000;
+        let a_day = 86_400_000;
         let table = [
             (now, 1, 1, true),
             (1, 7, 1_006, true),
-            (now + AHEAD_MILLIS, 1, EVENTS_MAX, true),
+            (now + a_day, 1, EVENTS_MAX, true),
             (now, 1, EVENTS_MAX + 1, false),
             (now, 9, 8, false),
             (now, 0, 3, false),
             (now, u64::MAX, u64::MAX, false),
             (now, 1, u64::MAX, false),
-            (now + AHEAD_MILLIS + 1, 1, 1, false),
+            (now + a_day + 1, 1, 1, false),
             (u64::MAX, 1, 1, false),
         ];
         for (epoch, first, last, can_be) in table {
@@ -148,6 +149,7 @@ mod tests {
         let table = [
             (None, 1, 50, 60, Fit::Next { skip: 0 }),
             (cursor, 2, 11, 12, Fit::Next { skip: 0 }),
+            (cursor, 2, 11, 11, Fit::Next { skip: 0 }),
             (cursor, 2, 9, 12, Fit::Next { skip: 2 }),
             (cursor, 2, 9, 10, Fit::Known),
             (cursor, 2, 12, 13, Fit::Gap { expected: 11 }),

@@ -142,7 +142,8 @@ fn jobs_that_wait_come_one_after_the_other() {
     let next = evolve(without, &event(1, end)).unwrap();
     assert_eq!(next.newest.as_ref().map(|job| job.id), Some(id(2)));
     assert_eq!((ids(&next.waiting), ids(&next.past)), (vec![id(4)], vec![id(3), id(1)]));
-    assert_eq!(next.find(id(3)).map(Job::state_name), Some("cancelled"));
+    let found = next.find(id(3)).map(|job| (job.id, job.state_name()));
+    assert_eq!(found, Some((id(3), "cancelled")));
     // Where nothing is under way, nobody waits.
     let first = evolve(Jobs::default(), &event(1, accepted(true))).unwrap();
     assert_eq!(first.newest.map(|job| job.id), Some(id(1)));
@@ -162,6 +163,20 @@ fn a_history_never_grows_beyond_its_bounds() {
     }
     let job = jobs.newest.unwrap();
     assert_eq!((job.steps.len(), job.steps[0].what), (STEPS_MAX, "accepted"));
+}
+
+#[test]
+fn what_was_paused_failed_or_cancelled_says_why() {
+    let facts = facts();
+    let told: Vec<&str> = facts.iter().map(ReplayFact::reason).collect();
+    assert_eq!(told, ["", "", "", "", "night", "", "gap", "no"]);
+}
+
+#[test]
+fn a_plan_of_one_record_is_not_empty() {
+    assert!(Plan::EMPTY.is_empty());
+    let one = Plan { from_sequence: 5, until_sequence: 5, ..Plan::EMPTY };
+    assert!(!one.is_empty());
 }
 
 #[test]

@@ -99,9 +99,12 @@ mod tests {
 
     #[test]
     fn small_clock_differences_are_cut_and_larger_ones_refused() {
-        let oldest = NOW - RETENTION;
+        let oldest = NOW - minutes(7 * 24 * 60);
         let cut = Window::parse(oldest - minutes(4), NOW + minutes(4), NOW).unwrap();
         assert_eq!((cut.start(), cut.end()), (oldest, NOW));
+        let widest = Window::parse(oldest - minutes(5), NOW + minutes(5), NOW);
+        assert_eq!(widest, Ok(cut));
+        assert!(Window::parse(NOW + minutes(5), NOW + minutes(5), NOW).is_ok());
         let refused = [
             (oldest - minutes(6), NOW, WindowError::StartOutsideRetention),
             (NOW + minutes(6), NOW + minutes(7), WindowError::StartOutsideRetention),

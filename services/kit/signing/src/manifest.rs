@@ -257,6 +257,8 @@ mod tests {
         let text = signed(&keys);
         assert!(text.bytes().all(|byte| byte.is_ascii_graphic()) && text.len() < 1_000);
         assert!(Manifest::is_like(&text) && !Manifest::is_like("a.b.c"));
+        let header: Header = decode(text.split('.').next().unwrap()).unwrap();
+        assert_eq!((&*header.alg, &*header.kid), ("EdDSA", "k1"), "what JOSE libraries look at");
         let manifest = Manifest::verify(&text, &keys.jwks().verifier()).unwrap();
         let place = |number| Place { epoch: 2, number };
         assert_eq!((manifest.first, manifest.last, manifest.count), (place(7), place(9), 3));
@@ -266,7 +268,26 @@ mod tests {
         assert_eq!(manifest.digest, digest_of(["id-7", "id-8", "id-9"]));
         assert_ne!(manifest.digest, digest_of(["id-8", "id-7", "id-9"]));
         // printf 'id-7\nid-8\nid-9\n' | sha256sum
+        let sum = "c4e4cb5d7c3925e096e06da41c3c4411f1baf65cfa546872191e3d32de19e98a";
+        assert_eq!(manifest.digest, sum);
         assert_eq!(manifest.delivery, delivery());
+    }
+
+    #[test]
+    fn a_manifest_with_a_hole_is_told_from_a_whole_one() {
+        let keys = keys();
+        let whole = Manifest::verify(&signed(&keys), &keys.jwks().verifier()).unwrap();
+        let place = |epoch, number| Place { epoch, number };
+        for (last, count, gapless) in [
+            (place(2, 9), 3, true),
+            (place(2, 9), 2, false),
+            (place(2, 9), 4, false),
+            (place(3, 9), 3, false),
+            (place(2, 6), 0, false),
+        ] {
+            let manifest = Manifest { last, count, ..whole.clone() };
+            assert_eq!(manifest.is_gapless(), gapless, "{manifest:?}");
+        }
     }
 
     #[test]
@@ -288,6 +309,9 @@ mod tests {
         let stranger = self::keys().jwks().verifier();
         assert_eq!(Manifest::verify(&text, &stranger), Err(ManifestError::Forged));
         let verifier = keys.jwks().verifier();
+        let payload = URL_SAFE_NO_PAD.decode(text.split('.').nth(1).unwrap()).unwrap();
+        let report = keys.current().sign_jws("report+json", &payload);
+        assert_eq!(Manifest::verify(&report, &verifier), Err(ManifestError::Malformed));
         for wrong in ["", ".", "..", "e30.e30.AA", "eyJhbGciOiJub25lIn0.e30."] {
             assert_eq!(
                 Manifest::verify(wrong, &verifier),

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+use std::collections::BTreeSet;
+
 use auditrelay_signing::{KeyError, OpenError, SealingKeys, SystemRandom, random_nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -43,6 +45,13 @@ fn a_secret_opens_only_as_it_was_sealed() {
         altered[at] ^= 1;
         assert_eq!(open(&nonce, &altered, b"destination 1"), Err(OpenError::Refused));
     }
+}
+
+#[test]
+fn no_two_nonces_are_the_same() {
+    let nonces: BTreeSet<_> =
+        (0..1_000).map(|_| random_nonce(&SystemRandom::new()).unwrap()).collect();
+    assert_eq!(nonces.len(), 1_000);
 }
 
 #[test]

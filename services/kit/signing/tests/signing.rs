@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use auditrelay_signing::{Jwks, KeyError, KeySet, SystemRandom, line};
+use auditrelay_signing::{Jwk, Jwks, KeyError, KeySet, SystemRandom, line};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
@@ -136,6 +136,10 @@ fn bad_key_files_are_refused_without_quoting_them() {
         ),
         (format!(r#"{{"keys":[{}]}}"#, entry("", &good)), KeyError::BadName { index: 0 }),
         (format!(r#"{{"keys":[{}]}}"#, entry("a b", &good)), KeyError::BadName { index: 0 }),
+        (
+            format!(r#"{{"keys":[{}]}}"#, entry(&"k".repeat(65), &good)),
+            KeyError::BadName { index: 0 },
+        ),
         (format!(r#"{{"keys":[{twice}]}}"#), KeyError::Duplicate("a".to_owned())),
         (format!(r#"{{"keys":[{}]}}"#, many.join(",")), KeyError::TooMany),
     ];
@@ -144,6 +148,16 @@ fn bad_key_files_are_refused_without_quoting_them() {
     }
     let error = KeySet::from_json(&format!(r#"{{"keys":"{secret}"}}"#)).unwrap_err();
     assert!(!error.to_string().contains(secret), "{error}");
+}
+
+#[test]
+fn a_key_file_may_hold_64_keys_with_names_of_64_characters() {
+    let seed = URL_SAFE_NO_PAD.encode([1; 32]);
+    let entries: Vec<String> = (0..64)
+        .map(|n| format!(r#"{{"kid":"{n:0>64}","seed":"{seed}","created_at":"{AT}"}}"#))
+        .collect();
+    let keys = KeySet::from_json(&format!(r#"{{"keys":[{}]}}"#, entries.join(","))).unwrap();
+    assert_eq!(kids(&keys).len(), 64);
 }
 
 #[test]
@@ -176,7 +190,13 @@ fn foreign_keys_in_a_jwks_are_passed_over() {
     foreign.x = "not base64url".to_owned();
     jwks.keys.insert(0, foreign);
     assert!(jwks.verifier().verify(b"text", &signature));
-    assert!(!Jwks { keys: Vec::new() }.verifier().verify(b"text", &signature));
+    let ours = from_seed(&[7; 32]).jwks().keys.remove(0);
+    let other_type = Jwk { kty: "RSA".to_owned(), ..ours.clone() };
+    let other_curve = Jwk { crv: "X25519".to_owned(), ..ours };
+    for keys in [vec![], vec![other_type], vec![other_curve]] {
+        let jwks = Jwks { keys };
+        assert!(!jwks.verifier().verify(b"text", &signature), "{jwks:?}");
+    }
 }
 
 proptest! {

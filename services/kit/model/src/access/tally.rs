@@ -138,6 +138,7 @@ mod tests {
             }
             told.extend(tally.due(at(second), false));
         }
+        assert_eq!(told.first().map(|event| event.at), Some(at(0)), "when the first of them came");
         told.extend(tally.due(at(180), true));
         let counts: Vec<u64> = told
             .iter()
@@ -159,5 +160,18 @@ mod tests {
             tally.denied(caller(number), Origin::default(), at(0));
         }
         assert_eq!(tally.denied.len(), CALLERS_MAX);
+    }
+
+    #[test]
+    fn callers_that_were_told_an_hour_ago_make_room() {
+        let mut tally = Tally::default();
+        let org = OrgId::from_uuid(Uuid::nil());
+        let token = |number: usize| TokenId::from_uuid(Uuid::from_u128(number as u128));
+        for number in 0..CALLERS_MAX {
+            assert!(tally.used(org, token(number), at(number as u64 % 2)).is_some());
+        }
+        assert!(tally.used(org, token(CALLERS_MAX), at(3_599)).is_none(), "no room");
+        assert!(tally.used(org, token(CALLERS_MAX), at(3_600)).is_some());
+        assert_eq!(tally.used.len(), CALLERS_MAX / 2 + 1);
     }
 }

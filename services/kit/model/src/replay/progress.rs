@@ -193,5 +193,18 @@ mod tests {
         let other = SentIds::extend(None, ids.iter().rev().copied()).unwrap();
         assert_ne!(sent.digest, other.digest, "the order counts");
         assert_eq!(SentIds::extend(None, []), None);
+        assert_eq!(SentIds { digest: [0x0a; 32], ..sent }.digest_text(), "0a".repeat(32));
+    }
+
+    #[test]
+    fn what_became_of_every_event_is_accounted_for() {
+        let progress = Progress {
+            events_sent: 8,
+            events_skipped: 4,
+            events_quarantined: 2,
+            events_expired: 1,
+            ..Progress::default()
+        };
+        assert_eq!(progress.accounted(), 15);
     }
 }
