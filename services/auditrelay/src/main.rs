@@ -15,7 +15,7 @@ mod client;
 mod commands;
 mod failure;
 mod files;
-mod memory;
+mod machine;
 mod output;
 mod process;
 mod receiver;
@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    memory::keep_to_itself();
+    machine::keep_to_itself();
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

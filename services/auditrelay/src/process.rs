@@ -1,19 +1,32 @@
 //! What every service process has besides its service: settings, a log, an admin port, an end.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use auditrelay_runtime::settings::{Mistakes, Settings};
+use auditrelay_model::{Clock, Timestamp};
+use auditrelay_runtime::clock::SystemClock;
+use auditrelay_runtime::metrics::Metrics;
+use auditrelay_runtime::settings::{Mistake, Mistakes, Settings};
 use auditrelay_runtime::telemetry::{LogFilter, LogFormat, TelemetryGuard, init};
 use auditrelay_streams::{ConnectError, NatsSettings, Tls};
 
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+
 use crate::cli::Global;
 use crate::failure::Failure;
+use crate::{machine, output};
 
 /// The sections of the services' own settings, and of the keys that several share.
 const SECTIONS: [&str; 7] =
     ["api", "ingest", "retention", "scheduler", "sender", "sealing", "signing"];
+
+/// The first moment of 2020: no clock that was ever set is behind it.
+const CLOCK_MIN: Timestamp = Timestamp::from_nanos(1_577_836_800_000_000_000);
+/// Below this a service with a handful of clients and receivers may come to its limit.
+const OPEN_FILES_MIN: u64 = 1_024;
 
 /// What the client commands read from the environment; no typos of services' settings.
 const CLIENT_KEYS: [&str; 4] = ["url", "token", "platform_token", "ingest.url"];
@@ -71,6 +84,7 @@ impl Process {
         let (least, most) = (Duration::from_secs(1), Duration::from_mins(10));
         let log_format = settings.parse("log.format", LogFormat::Json, "json or pretty");
         let log_filter = settings.parse("log.filter", default_filter(), "a log filter");
+        told_of_this_machine(settings);
         let url = settings.text("nats.url", "nats://127.0.0.1:4222");
         if !auditrelay_streams::is_address(&url) {
             let reason = "must be NATS addresses such as nats://host:4222, separated by commas";
@@ -79,7 +93,7 @@ impl Process {
         Self {
             nats: NatsSettings {
                 url,
-                credentials: settings.optional("nats.credentials").map(PathBuf::from),
+                credentials: settings.private_file("nats.credentials"),
                 name: format!("auditrelay {service} {instance}"),
             },
             tls: tls(settings),
@@ -99,6 +113,42 @@ impl Process {
     }
 }
 
+/// A clock that was never set refuses every event and every certificate; with few files a service
+/// does less than it is set to.
+fn told_of_this_machine(settings: &mut Settings) {
+    let now = SystemClock.now();
+    if now < CLOCK_MIN {
+        settings
+            .mistake("clock", format!("it is {now} here: the clock of this machine is not set"));
+    }
+    match machine::raise_open_files() {
+        Some(most) if most < OPEN_FILES_MIN => {
+            let reason = format!("at most {most} may be open: each connection takes one");
+            settings.doubt("open files", reason);
+        }
+        Some(_) | None => {}
+    }
+}
+
+/// Says what is doubtful to somebody who only asks.
+pub(crate) fn mention(doubts: &[Mistake]) {
+    let mut known = BTreeSet::new();
+    for doubt in doubts.iter().filter(|doubt| known.insert(&doubt.key)) {
+        output::note(&format!("doubtful: {}: {}", doubt.key, doubt.reason));
+    }
+}
+
+/// Says what is doubtful, in the log and in a metric.
+pub(crate) fn tell(doubts: &[Mistake], metrics: &Metrics) {
+    let family = Family::<[(&'static str, String); 1], Gauge>::default();
+    let help = "Settings that are in order and may not be what is wanted; the log says why";
+    metrics.register("settings_doubts", help, family.clone());
+    for doubt in doubts {
+        tracing::warn!(setting = doubt.key, reason = doubt.reason, "a setting is doubtful");
+        family.get_or_create(&[("setting", doubt.key.clone())]).set(1);
+    }
+}
+
 /// One for each service, so that all of them run on one machine without a setting.
 fn admin_port(service: &str) -> u16 {
     match service {
@@ -112,8 +162,8 @@ fn admin_port(service: &str) -> u16 {
 
 fn tls(settings: &mut Settings) -> Tls {
     let mut path = |key| settings.optional(key).map(PathBuf::from);
-    let (authorities, certificate, key) =
-        (path("nats.ca_file"), path("nats.cert_file"), path("nats.key_file"));
+    let (authorities, certificate) = (path("nats.ca_file"), path("nats.cert_file"));
+    let key = settings.private_file("nats.key_file");
     if certificate.is_some() != key.is_some() {
         let (missing, given) = if key.is_some() {
             ("nats.cert_file", "nats.key_file")

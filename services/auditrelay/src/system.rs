@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use auditrelay_runtime::context::Context;
 use auditrelay_runtime::lifecycle::{Drain, Stopped};
-use auditrelay_runtime::settings::Settings;
+use auditrelay_runtime::settings::{Mistake, Settings};
 use auditrelay_runtime::{admin, http};
 use auditrelay_streams::Streams;
 use tokio::net::TcpListener;
@@ -98,6 +98,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) struct Plan {
     pub(crate) process: Process,
     configs: Configs,
+    doubts: Vec<Mistake>,
     folder: Folder,
     listen: SocketAddr,
     own_broker: bool,
@@ -115,12 +116,13 @@ impl Plan {
         let mut settings = process::load(global.config.as_deref(), &extra)?;
         let mut process = Process::parse(&mut settings, "all", global);
         let configs = Configs::parse(&mut settings);
+        let doubts = settings.doubts();
         settings.finish()?;
         if let Some(url) = options.nats_url.clone() {
             process.nats.url = url;
         }
         let own_broker = options.nats_url.is_none();
-        Ok(Self { process, configs, folder, listen: options.listen, own_broker })
+        Ok(Self { process, configs, doubts, folder, listen: options.listen, own_broker })
     }
 
     /// Starts everything and returns when requests can be answered.
@@ -139,6 +141,7 @@ impl Plan {
             TcpListener::bind(self.listen).await.map_err(Failure::io(self.listen.to_string()))?;
         let address = listener.local_addr().map_err(Failure::io(self.listen.to_string()))?;
         let context = Context::new(self.process.instance.clone());
+        process::tell(&self.doubts, &context.metrics);
         let parts = Parts {
             whole: context.drain.clone(),
             front: context.drain.child(),

@@ -141,13 +141,18 @@ fn policy(settings: &mut Settings) -> Policy {
 /// Records that a lane keeps in memory; a batch of single-event records must fit.
 const RECORDS_IN_MEMORY: usize = 1_024;
 
+const WIDE_OPEN: &str =
+    "requests may go to services of this network that trust whoever reaches them";
+
 fn transport(settings: &mut Settings) -> TransportConfig {
+    let key = "sender.allow_private_destinations";
+    let what = "a list of networks such as 10.0.0.0/8,fd00::/8";
+    let policy = settings.parse(key, AddressPolicy::default(), what);
+    if policy.is_wide_open() {
+        settings.doubt(key, WIDE_OPEN.to_owned());
+    }
     TransportConfig {
-        policy: settings.parse(
-            "sender.allow_private_destinations",
-            AddressPolicy::default(),
-            "a list of networks such as 10.0.0.0/8,fd00::/8",
-        ),
+        policy,
         allow_http: settings.flag("sender.allow_http", false),
         tls: tls_files(settings),
         connect_wait: settings.duration(
@@ -164,7 +169,7 @@ fn tls_files(settings: &mut Settings) -> TlsFiles {
     let files = TlsFiles {
         extra_roots: file("sender.extra_roots"),
         client_certificate: file("sender.client_certificate"),
-        client_key: file("sender.client_key"),
+        client_key: settings.private_file("sender.client_key"),
     };
     let missing = match (&files.client_certificate, &files.client_key) {
         (Some(_), None) => Some("sender.client_key"),

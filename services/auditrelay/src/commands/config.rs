@@ -58,7 +58,9 @@ fn check(services: &[Role], global: &Global) -> Result<ExitCode, Failure> {
     let own: Vec<_> = services.iter().flat_map(|role| role.sections().iter().copied()).collect();
     process::allow_other_services(&mut settings, &own);
     parse(&mut settings, services, global);
+    let doubts = settings.doubts();
     settings.finish().map_err(each_once)?;
+    process::mention(&doubts);
     let names: Vec<_> = services.iter().map(|role| role.name()).collect();
     match global.output {
         Output::Text => output::line(&format!("{}: the settings are in order", names.join(", "))),

@@ -137,8 +137,10 @@ pub(crate) async fn run(
     process::allow_other_services(&mut settings, role.sections());
     let process = Process::parse(&mut settings, role.name(), global);
     let service = Configured::parse(role, &mut settings);
+    let doubts = settings.doubts();
     settings.finish()?;
     if args.check {
+        process::mention(&doubts);
         match global.output {
             Output::Text => output::line(&format!("{}: the settings are in order", role.name())),
             Output::Json => output::json(&json!({ "service": role.name(), "status": "ok" })),
@@ -147,6 +149,7 @@ pub(crate) async fn run(
     }
     let guard = process.telemetry(role.name())?;
     let context = Context::new(process.instance.clone());
+    process::tell(&doubts, &context.metrics);
     let place = format!("admin.listen {}", process.admin);
     admin::serve(process.admin, context.clone()).await.map_err(Failure::io(place))?;
     tracing::info!(service = role.name(), version = env!("CARGO_PKG_VERSION"), admin = %process.admin, "started");

@@ -1,6 +1,7 @@
 //! All five services as processes of their own, with a broker, as operators run them.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,11 @@ impl Fleet {
             .env("AUDITRELAY_SIGNING_KEYS_FILE", self.folder.path().join("signing"))
             .env("AUDITRELAY_SEALING_KEYS_FILE", self.folder.path().join("sealing"));
         (admin, command)
+    }
+
+    /// Where the services read their keys.
+    pub(crate) fn key_file(&self, kind: &str) -> PathBuf {
+        self.folder.path().join(kind)
     }
 
     /// Ends the services, then the broker.

@@ -13,6 +13,7 @@ mod demo;
 mod dev;
 mod fleet;
 mod kill;
+mod machine;
 mod metrics;
 mod process;
 mod rolling;

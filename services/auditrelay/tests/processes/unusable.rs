@@ -64,8 +64,13 @@ async fn a_broker_that_cannot_be_used_is_named_while_the_service_waits() {
     let bare = Foreign::start(&[]).await;
     let guarded = Foreign::start(&["--jetstream", "--user", "relay", "--pass", "right"]).await;
     let folder = tempfile::tempdir().unwrap();
-    let garbage = folder.path().join("garbage.creds");
-    std::fs::write(&garbage, "hunter2").unwrap();
+    let kept = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.display().to_string()
+    };
+    let garbage = kept("garbage.creds", "hunter2");
+    let guarded_url = || format!("nats://{}", guarded.address);
     let rows = [
         ("no JetStream", format!("nats://{}", bare.address), "", "is JetStream enabled?"),
         (
@@ -84,8 +89,30 @@ async fn a_broker_that_cannot_be_used_is_named_while_the_service_waits() {
         (
             "credentials that are none",
             format!("nats://{}", guarded.address),
-            garbage.to_str().unwrap(),
+            &garbage,
             "garbage.creds cannot be read",
+        ),
+        ("empty credentials", guarded_url(), &kept("empty.creds", ""), "cannot be read"),
+        ("no seed", guarded_url(), &kept("jwt.creds", JWT), "cannot be read"),
+        ("no JWT", guarded_url(), &kept("seed.creds", &seed(USER)), "cannot be read"),
+        (
+            "a seed that is cut",
+            guarded_url(),
+            &kept("cut.creds", &[JWT, &seed(&USER[..40])].concat()),
+            "Bad seed length",
+        ),
+        (
+            "the seed of an account",
+            guarded_url(),
+            &kept("account.creds", &[JWT, &seed(ACCOUNT)].concat()),
+            "authorization violation",
+        ),
+        // Nothing is wrong with the file: the broker does not know this user.
+        (
+            "blank lines at the end",
+            guarded_url(),
+            &kept("whole.creds", &[JWT, &seed(USER), "\r\n\n"].concat()),
+            "authorization violation",
         ),
     ];
     for (name, url, credentials, words) in rows {
@@ -96,6 +123,16 @@ async fn a_broker_that_cannot_be_used_is_named_while_the_service_waits() {
         }
         says(name, command, words).await;
     }
+}
+
+/// Names nobody.
+const JWT: &str = "-----BEGIN NATS USER JWT-----\neyJ0eXAiOiJKV1QifQ.eyJzdWIiOiJ1In0.c2ln\n------END NATS USER JWT------\n\n";
+/// Of the bytes 0 to 31.
+const USER: &str = "SUAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4H776Y";
+const ACCOUNT: &str = "SAAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4HYMHI";
+
+fn seed(seed: &str) -> String {
+    format!("-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n")
 }
 
 /// A user that may look at streams and make none.
@@ -111,6 +148,17 @@ authorization {
   }]
 }
 "#;
+
+#[tokio::test]
+async fn a_broker_whose_messages_are_too_small_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("nats.conf");
+    std::fs::write(&file, "jetstream: enabled\nmax_payload: 100KB\n").unwrap();
+    let broker = Foreign::start(&["--config", file.to_str().unwrap()]).await;
+    let mut command = process::command(&["retention"]);
+    command.env("AUDITRELAY_NATS_URL", format!("nats://{}", broker.address));
+    says("small messages", command, "at most 102400 bytes (max_payload)").await;
+}
 
 #[tokio::test]
 async fn what_the_broker_does_not_allow_is_named_by_its_subject() {

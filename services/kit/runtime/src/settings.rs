@@ -12,7 +12,7 @@ mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ pub struct Settings {
     shapes: BTreeMap<String, Shape>,
     sections: BTreeSet<String>,
     mistakes: Vec<Mistake>,
+    doubts: Vec<Mistake>,
 }
 
 impl Settings {
@@ -47,8 +48,8 @@ impl Settings {
             .filter(|(name, value)| name.starts_with(PREFIX) && !is_service_link(name, value))
             .collect();
         let (asked, sections) = (BTreeSet::new(), BTreeSet::new());
-        let shapes = BTreeMap::new();
-        Ok(Self { file, env, asked, shapes, sections, mistakes: Vec::new() })
+        let (shapes, mistakes, doubts) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Ok(Self { file, env, asked, shapes, sections, mistakes, doubts })
     }
 
     /// A text.
@@ -119,12 +120,36 @@ impl Settings {
                 None
             }
             (None, Some(path)) => match file::read_secret(Path::new(&path)) {
-                Ok(secret) => Some(secret),
+                Ok(secret) => {
+                    self.keep_private(&path_key, Path::new(&path));
+                    Some(secret)
+                }
                 Err(reason) => {
                     self.mistake(&path_key, format!("{path}: {reason}"));
                     None
                 }
             },
+        }
+    }
+
+    /// The path of a file with a secret that somebody else reads.
+    pub fn private_file(&mut self, key: &str) -> Option<PathBuf> {
+        let path = PathBuf::from(self.optional(key)?);
+        self.keep_private(key, &path);
+        Some(path)
+    }
+
+    /// Who can write a secret can be somebody else; who can read it, too, but containers mount
+    /// secrets so that everybody in them may.
+    fn keep_private(&mut self, key: &str, path: &Path) {
+        match file::others_may(path) {
+            Some(file::Others::Write) => {
+                self.mistake(key, format!("{}: everybody may write it", path.display()));
+            }
+            Some(file::Others::Read) => {
+                self.doubt(key, format!("{}: everybody may read it", path.display()));
+            }
+            None => {}
         }
     }
 
@@ -142,6 +167,16 @@ impl Settings {
             None => reason,
         };
         self.mistakes.push(Mistake { key: key.to_owned(), reason });
+    }
+
+    /// Records that `key` is in order, and may all the same not be what somebody wants.
+    pub fn doubt(&mut self, key: &str, reason: String) {
+        self.doubts.push(Mistake { key: key.to_owned(), reason });
+    }
+
+    /// What is in order and doubtful.
+    pub fn doubts(&self) -> Vec<Mistake> {
+        self.doubts.clone()
     }
 
     /// Says that `key` is known although this process does not read it.

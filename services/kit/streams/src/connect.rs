@@ -22,6 +22,9 @@ const API_LEVEL_MIN: usize = 4;
 /// The oldest server whose store has the fixes that acknowledged events need.
 pub const SERVER_VERSION_MIN: (u64, u64, u64) = (2, 14, 7);
 
+/// Bytes that a message must be allowed to have: a record and its headers, with room.
+const PAYLOAD_MIN: usize = 512 * 1_024;
+
 /// A log directive for what the broker's client says by itself: at `info` it repeats our own lines.
 pub const CLIENT_LOG: &str = "async_nats=warn";
 
@@ -107,6 +110,16 @@ pub enum ConnectError {
         /// What it says it is.
         version: String,
     },
+    /// Its messages are too small for ours.
+    #[error(
+        "the broker at {url} takes messages of at most {max} bytes (max_payload); {PAYLOAD_MIN} are needed"
+    )]
+    Small {
+        /// As it was given.
+        url: String,
+        /// What it says it takes.
+        max: usize,
+    },
 }
 
 /// A connection to the broker and everything that is done with it; cheap to clone.
@@ -137,9 +150,12 @@ pub async fn connect_with(settings: &NatsSettings, tls: &Tls) -> Result<Streams,
         .ack_timeout(REQUEST_TIMEOUT)
         .build(client.clone());
     // First of all: what a server that is too old answers to the next question cannot be read.
-    let version = client.server_info().version;
+    let (version, max) = (client.server_info().version, client.server_info().max_payload);
     if !is_new_enough(&version) {
         return Err(ConnectError::TooOld { url, version });
+    }
+    if max < PAYLOAD_MIN {
+        return Err(ConnectError::Small { url, max });
     }
     let account = context.query_account().await.map_err(|error| ConnectError::NoJetStream {
         url: url.clone(),

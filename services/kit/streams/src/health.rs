@@ -4,6 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use auditrelay_model::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -26,6 +27,8 @@ pub(crate) struct Health {
 pub struct Look {
     /// From a question to its answer.
     pub round_trip: Duration,
+    /// What time it was there; none when it does not say.
+    pub time: Option<Timestamp>,
     /// Bytes on disk of all streams that the account has.
     pub stored_bytes: u64,
     /// Bytes that the account may store; none when nobody has set a limit.
@@ -63,6 +66,7 @@ impl Streams {
         let asked = Instant::now();
         let account = self.context.query_account().await.map_err(ReadError::unavailable)?;
         let round_trip = asked.elapsed();
+        let time = self.time().await?;
         let known = {
             let followed = self.health.followed.lock().unwrap_or_else(PoisonError::into_inner);
             followed
@@ -79,6 +83,7 @@ impl Streams {
         }
         Ok(Look {
             round_trip,
+            time,
             stored_bytes: account.storage,
             stored_bytes_max: account
                 .limits
@@ -87,6 +92,15 @@ impl Streams {
                 .filter(|max| *max > 0),
             followed,
         })
+    }
+
+    /// What time it is at the broker, which says so beside what it says of a stream.
+    async fn time(&self) -> Result<Option<Timestamp>, ReadError> {
+        let asked = format!("STREAM.INFO.{}", StreamName::Events);
+        let said: serde_json::Value =
+            self.context.request(asked, &()).await.map_err(ReadError::unavailable)?;
+        let time = said.get("ts").and_then(serde_json::Value::as_str);
+        Ok(time.and_then(|time| Timestamp::parse_rfc3339(time).ok()))
     }
 
     /// What the broker refused this user a moment ago. Nothing that waits for the answer hears of

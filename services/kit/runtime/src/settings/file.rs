@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use auditrelay_model::secret::Secret;
@@ -21,11 +22,33 @@ pub(super) enum Value {
     Unusable(&'static str),
 }
 
+/// The most that everybody on the machine may do with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    Read,
+    Write,
+}
+
+/// None where only some may do anything, or the file cannot be looked at.
+pub(super) fn others_may(path: &Path) -> Option<Others> {
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    if mode & 0o002 != 0 {
+        Some(Others::Write)
+    } else if mode & 0o004 != 0 {
+        Some(Others::Read)
+    } else {
+        None
+    }
+}
+
 /// The keys of the file, flat: `ingest.listen`.
 pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Value>, Mistakes> {
     let mistake =
         |reason: String| Mistakes(vec![Mistake { key: path.display().to_string(), reason }]);
     let text = read_bounded(path, FILE_BYTES_MAX).map_err(mistake)?;
+    if others_may(path) == Some(Others::Write) {
+        return Err(mistake("everybody may write it".to_owned()));
+    }
     // Editors on Windows begin a file with a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
