@@ -170,3 +170,102 @@ impl View {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use auditrelay_model::Scope;
+    use auditrelay_model::delivery::{DeliveryFact, LaneState};
+    use auditrelay_model::destination::LogFormat;
+    use auditrelay_model::id::{BatchId, DestinationId, JobId, OrgId};
+    use auditrelay_model::record::Position;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn parse(raw: &str) -> Result<Wish, Vec<Fault>> {
+        Wish::parse(&Query::parse(Some(raw)))
+    }
+
+    fn told(second: i64, fact: DeliveryFact) -> DeliveryEvent {
+        DeliveryEvent {
+            at: Timestamp::from_nanos(second * 1_000_000_000),
+            scope: Scope::Organization(OrgId::from_uuid(Uuid::nil())),
+            lane: Lane::Live,
+            sender: "s".to_owned(),
+            fact,
+            state: LaneState::default(),
+        }
+    }
+
+    fn attempt(second: i64, delivered: bool) -> DeliveryEvent {
+        let attempt = Attempt {
+            batch: BatchId::from_uuid(Uuid::nil()),
+            number: 1,
+            first: Position::default(),
+            last: Position::default(),
+            events: 1,
+            body_bytes: 1,
+            started_at: Timestamp::default(),
+            duration: Duration::ZERO,
+            destination: DestinationId::from_uuid(Uuid::nil()),
+            log_format: LogFormat::Cef,
+            delivered,
+            status: None,
+            message: String::new(),
+            trace_id: String::new(),
+            sent: None,
+            runs: Vec::new(),
+        };
+        told(second, DeliveryFact::Attempt(Box::new(attempt)))
+    }
+
+    #[test]
+    fn what_is_asked_for_is_wanted_and_nothing_else() {
+        let [from, to] = ["[gte]=1970-01-01T00:00:02Z", "[lte]=1970-01-01T00:00:04Z"];
+        let bounds = format!("filter[at]{from}&filter[at]{to}");
+        for (raw, wanted) in [
+            ("", "1 2 3 4 5"),
+            ("filter[outcome]=delivered", "2 4"),
+            ("filter[outcome]=failed", "1 3 5"),
+            (&format!("filter[at]{from}"), "2 3 4 5"),
+            (&format!("filter[at]{to}"), "1 2 3 4"),
+            (&bounds, "2 3 4"),
+            (&format!("{bounds}&filter[outcome]=failed"), "3"),
+        ] {
+            let wish = parse(raw).unwrap();
+            let found: Vec<String> = (1..=5)
+                .filter(|second| wish.wants(&attempt(*second, second % 2 == 0)))
+                .map(|second| second.to_string())
+                .collect();
+            assert_eq!(found.join(" "), wanted, "{raw}");
+            assert!(!wish.wants(&told(3, DeliveryFact::CaughtUp)), "no attempt");
+        }
+        let wish = parse(&bounds).unwrap();
+        let over = [1, 2, 3].map(|second| wish.is_over(&attempt(second, true)));
+        assert_eq!(over, [true, false, false]);
+        assert!(!parse("").unwrap().is_over(&attempt(1, true)));
+    }
+
+    #[test]
+    fn every_part_of_a_query_is_read_or_told() {
+        let job = "3e551b39-227d-4297-b911-e68fd5d77c17";
+        let wish = parse(&format!("page[size]=100&page[after]=7&filter[lane]={job}")).unwrap();
+        let lane = Lane::Replay(job.parse::<JobId>().unwrap());
+        assert_eq!(wish, Wish { after: Some(7), lane, ..Wish::newest(100) });
+        assert_eq!(parse("filter[lane]=live"), Ok(Wish::newest(20)));
+        for (raw, field, wrong) in [
+            ("page[size]=0", "page[size]", Wrong::Min(1)),
+            ("page[size]=101", "page[size]", Wrong::Max(100)),
+            ("page[size]=x", "page[size]", Wrong::Type("integer")),
+            ("page[after]=x", "page[after]", Wrong::Cursor),
+            ("filter[lane]=x", "filter[lane]", Wrong::Invalid("must be live or a replay job's id")),
+            ("filter[outcome]=x", "filter[outcome]", Wrong::Choices(OUTCOMES)),
+            ("filter[at][gte]=x", "filter[at][gte]", Wrong::DateTime),
+            ("filter[at][lte]=x", "filter[at][lte]", Wrong::DateTime),
+        ] {
+            assert_eq!(parse(raw), Err(vec![Fault::query(field, wrong)]), "{raw}");
+        }
+    }
+}

@@ -243,6 +243,14 @@ mod tests {
     }
 
     #[test]
+    fn json_is_read_as_it_is_written() {
+        let text = r#"{"a":[-1,1,1.5,-2.5e10,18446744073709551615,null,true,false,"x",{"b":[]}]}"#;
+        let expected: Value = serde_json::from_str(text).unwrap();
+        let mut reader = Reader::parse(text.as_bytes()).unwrap();
+        assert_eq!(reader.value("a"), Given::Value(expected["a"].clone()));
+    }
+
+    #[test]
     fn absent_null_and_given_stay_apart() {
         let mut reader = Reader::parse(br#"{"a":null,"b":"x"}"#).unwrap();
         assert_eq!(reader.text("a"), Given::Null);

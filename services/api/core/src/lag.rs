@@ -83,6 +83,8 @@ mod tests {
         assert_eq!(lag(cursor(9)), Lag { events: 21, oldest: Some(log[0].stored_at) });
         assert_eq!(lag(None), Lag { events: 30, oldest: Some(log[0].stored_at) });
         assert_eq!(Lag::of(None, &[], None), Lag::default());
+        let overtaken = Lag::of(cursor(30), &[held(1, 31, 40, 300)], log.last().copied());
+        assert_eq!(overtaken, Lag::default(), "the newest was read before the cursor moved");
     }
 
     #[test]

@@ -198,6 +198,7 @@ mod tests {
         }
         assert_eq!(parse("page[after]=x"), Err(vec![Fault::query("page[after]", Wrong::Cursor)]));
         assert_eq!(parse("page[size]=").map(|page| page.size), Ok(None));
+        assert_eq!(parse("page[size]=1000").map(|page| page.size), Ok(Some(1000)));
     }
 
     #[test]

@@ -27,3 +27,14 @@ pub fn longer(text: &str, limit: u64) -> bool {
 pub fn cut(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_have_255_characters_of_any_script() {
+        assert_eq!(name_fault(&"ü".repeat(255)), None);
+        assert_eq!(name_fault(&"ü".repeat(256)), Some(Wrong::MaxLength(255)));
+    }
+}

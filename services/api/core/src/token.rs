@@ -175,6 +175,7 @@ mod tests {
         let (text, token) = draft.issue(TokenId::from_uuid(Uuid::from_u128(1)), &[7; 32]);
         assert_eq!(text.expose().len(), 47);
         assert!(text.expose().starts_with(&token.prefix));
+        assert_eq!(token.prefix.len(), 12, "enough to recognise it, too little to guess the rest");
         assert_eq!(token.sha256, digest(text.expose()));
         assert!(is_same(&digest(text.expose()), &text));
         assert!(!is_same(&digest("other"), &text));
@@ -195,6 +196,15 @@ mod tests {
         let far = draft(r#"{"name":"a","role":"admin","expires_at":"1980-01-05T00:00:00Z"}"#);
         let bound = Wrong::Invalid("must be within ten years");
         assert_eq!(far, Err(vec![Fault::body("expires_at", bound)]));
+        for (end, allowed) in [
+            ("1970-01-01T00:00:00.000001Z", false),
+            ("1970-01-01T00:00:00.000001001Z", true),
+            ("1980-01-02T00:00:00.000001Z", true),
+            ("1980-01-02T00:00:00.000001001Z", false),
+        ] {
+            let body = format!(r#"{{"name":"a","role":"admin","expires_at":"{end}"}}"#);
+            assert_eq!(draft(&body).is_ok(), allowed, "{end}");
+        }
         let faults = draft(r#"{"name":"a","expires_at":"tomorrow"}"#).unwrap_err();
         assert_eq!(faults[0], Fault::body("role", Wrong::Required));
         assert_eq!(faults[1], Fault::body("expires_at", Wrong::DateTime));

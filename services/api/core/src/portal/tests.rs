@@ -68,6 +68,12 @@ fn a_patch_merges_labels_and_clears_texts() {
     assert_eq!(update(&mut org, 1, r#"{"description":null,"rbac_enabled":null}"#), Ok(1));
     assert_eq!(shown(&org, 1)["description"], Value::Null);
     assert_eq!(update(&mut org, 1, r#"{"name":"n","labels":{"b":"2"}}"#), Ok(0));
+    assert_eq!(update(&mut org, 1, r#"{"display_name":"D"}"#), Ok(1));
+    assert_eq!(update(&mut org, 1, r#"{"rbac_enabled":true}"#), Ok(1));
+    assert_eq!(
+        (&shown(&org, 1)["name"], &shown(&org, 1)["display_name"]),
+        (&json!("n"), &json!("D"))
+    );
     assert_eq!(update(&mut org, 2, "{}"), Err(Denial::NotFound));
 }
 
@@ -95,6 +101,8 @@ fn labels_have_a_form() {
         r#"{"a b":"1"}"#,
         r#"{"a":""}"#,
         r#"{"a":"x-"}"#,
+        r#"{"a":"-x"}"#,
+        r#"{"a":"x y"}"#,
         r#"{"a":5}"#,
         r#"{"":"1"}"#,
     ] {
@@ -103,25 +111,31 @@ fn labels_have_a_form() {
     }
     let many: Vec<String> = (0..51).map(|n| format!(r#""k{n}":"v""#)).collect();
     let body = format!(r#"{{"name":"n","labels":{{{}}}}}"#, many.join(","));
-    assert_eq!(create(&mut org, 1, &body), Err(Denial::fault("labels", Wrong::MaxItems(50))));
+    let too_many = Err(Denial::fault("labels", Wrong::MaxItems(50)));
+    assert_eq!(create(&mut org, 1, &body), too_many);
+    let most = format!(r#"{{"name":"n","labels":{{{}}}}}"#, many[..50].join(","));
+    assert_eq!(create(&mut org, 1, &most), Ok(1));
+    assert_eq!(update(&mut org, 1, r#"{"labels":{"k0":"w"}}"#), Ok(1), "still 50");
+    assert_eq!(update(&mut org, 1, r#"{"labels":{"one_more":"v"}}"#), too_many);
 }
 
 #[test]
 fn lists_are_filtered() {
     let mut org = Org::new();
-    create(&mut org, 1, r#"{"name":"alpha","rbac_enabled":true}"#).unwrap();
-    create(&mut org, 2, r#"{"name":"beta"}"#).unwrap();
+    create(&mut org, 1, r#"{"name":"beta"}"#).unwrap();
+    create(&mut org, 2, r#"{"name":"alpha","rbac_enabled":true}"#).unwrap();
     let names = |raw: &str| -> Vec<String> {
         let filter = Filter::parse(&Query::parse(Some(raw)), FILTER_FIELDS, Operator::ALL).unwrap();
         let views = list(&org.config, &filter, Query::parse(Some(raw)).get("sort"));
         views.iter().map(|view| view["name"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(names(""), ["alpha", "beta"]);
+    assert_eq!(names(""), ["beta", "alpha"]);
     assert_eq!(names("filter[name][eq]=beta"), ["beta"]);
     assert_eq!(names("filter[name][contains]=lph"), ["alpha"]);
-    assert_eq!(names(&format!("filter[id][eq]={}", id(2))), ["beta"]);
+    assert_eq!(names(&format!("filter[id][eq]={}", id(1))), ["beta"]);
     assert_eq!(names("filter[rbac_enabled]=true"), ["alpha"]);
+    assert_eq!(names("sort=name"), ["alpha", "beta"]);
     assert_eq!(names("sort=name desc"), ["beta", "alpha"]);
-    assert_eq!(names("sort=-created_at"), ["beta", "alpha"]);
+    assert_eq!(names("sort=-created_at"), ["alpha", "beta"]);
     assert_eq!(names("filter[name][eq]=gamma"), [] as [&str; 0]);
 }

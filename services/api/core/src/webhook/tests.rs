@@ -124,6 +124,27 @@ fn a_portal_has_a_webhook_of_its_own_that_goes_with_it() {
 }
 
 #[test]
+fn the_inline_destination_stays_while_any_webhook_needs_it() {
+    let mut org = org();
+    let portals = [7, 8].map(|number| PortalId::from_uuid(Uuid::from_u128(number)));
+    for (portal, name) in portals.into_iter().zip(["p", "q"]) {
+        let draft = portal::Draft::parse(format!(r#"{{"name":"{name}"}}"#).as_bytes()).unwrap();
+        org.run(Action::CreatePortal(draft.portal(portal))).unwrap();
+    }
+    let made = r#"{"endpoint":"https://siem.example","authorization":"x","enabled":true}"#;
+    assert_eq!(run_inline(&mut org, made), Ok(2));
+    assert_eq!(org.run(Action::DeletePortal(portals[1])), Ok(1), "it had no webhook");
+    let implicit = inline::implicit_id(ORG);
+    let scope = Scope::Portal(ORG, portals[0]);
+    let bind = format!(r#"{{"audit_log_destination_id":"{implicit}","enabled":true}}"#);
+    assert_eq!(run(&mut org, scope, &bind), Ok(1));
+    assert_eq!(org.run(Action::RemoveWebhook(ORGANIZATION)), Ok(1), "the portal still uses it");
+    assert!(org.config.destinations.contains_key(&implicit));
+    assert_eq!(org.run(Action::DeletePortal(portals[0])), Ok(2), "nobody uses it any more");
+    assert!(!org.config.destinations.contains_key(&implicit));
+}
+
+#[test]
 fn the_inline_webhook_begins_unconfigured_and_ends_so() {
     let mut org = org();
     let begin = inline_view(&org);

@@ -1,3 +1,4 @@
+use super::super::needle::Needle;
 use super::*;
 use crate::fault::Wrong;
 use auditrelay_model::event::EventKind;
@@ -14,6 +15,10 @@ fn a_wish_has_its_defaults_and_is_read_in_both_spellings() {
     let wish = parse(&raw).unwrap();
     assert!(wish.window.contains(hour));
     assert_eq!(wish.window.start(), wish.window.end());
+    let longest = "x".repeat(200);
+    let wish = parse(&format!("filter[text]={longest}&filter[trail]=true")).unwrap();
+    assert_eq!((wish.text, wish.trail), (Some(Needle::new(&longest)), true));
+    assert_eq!(parse("filter[trail]=false").map(|wish| wish.trail), Ok(false));
     let ever = "filter[ts][gte]=0001-01-01T00:00:00Z&filter[ts][lte]=9999-12-31T23:59:59Z";
     assert_eq!(parse(ever).unwrap().window, parse("").unwrap().window);
 }
@@ -22,6 +27,7 @@ fn a_wish_has_its_defaults_and_is_read_in_both_spellings() {
 fn every_mistake_in_a_query_is_told() {
     let invalid = Wrong::Invalid;
     let many = "a=1&".repeat(200);
+    let long = format!("filter[text]={}", "x".repeat(201));
     for (raw, field, wrong) in [
         ("page[size]=0", "page[size]", Wrong::Min(1)),
         ("page[size]=-1", "page[size]", Wrong::Min(1)),
@@ -60,6 +66,8 @@ fn every_mistake_in_a_query_is_told() {
         ("a=%ff", "query", invalid("is not valid percent-encoding")),
         ("a=%+1", "query", invalid("is not valid percent-encoding")),
         (many.as_str(), "query", invalid("has too many parameters")),
+        ("filter[trail]=yes", "filter[trail]", Wrong::Choices(&["true", "false"])),
+        (long.as_str(), "filter[text]", invalid("is longer than 200 characters")),
     ] {
         assert_eq!(parse(raw), Err(vec![Fault::query(field, wrong)]), "{raw}");
     }
@@ -80,6 +88,11 @@ fn a_cursor_belongs_to_its_log_and_filter() {
     assert_eq!(Wish::parse(Some(&raw), org(2), NOW, &key()), refused);
     let bounded = format!("{raw}&filter[ts][lte]={NOW}");
     assert_eq!(parse(&bounded), refused);
+    for more in ["filter[text]=x", "filter[trail]=true"] {
+        assert_eq!(parse(&format!("{raw}&{more}")), refused, "{more}");
+    }
+    let sought = parse("filter[text]=x").unwrap().seal(&key(), at);
+    assert_eq!(parse(&format!("page[after]={sought}&filter[text]=y")), refused);
     let both = format!("{raw}&page[before]={cursor}");
     assert_eq!(parse(&both).unwrap_err()[0].field, "page");
 }
