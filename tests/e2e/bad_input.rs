@@ -6,6 +6,9 @@
 
 mod rows;
 
+use std::time::Duration;
+
+use auditrelay_testkit::builders::ago;
 use auditrelay_testkit::stack::{Org, Reply, Stack};
 use serde_json::{Value, json};
 
@@ -42,6 +45,7 @@ impl Scene {
         let names = vec![
             ("destination", org.post(destination, &taken).await.must(201).text("id")),
             ("foreign destination", stranger.post(destination, &taken).await.must(201).text("id")),
+            ("yesterday", ago(Duration::from_hours(24)).to_string()[..10].to_owned()),
             ("foreign portal", stranger.portal("theirs").await.to_string()),
         ];
         Self { _stack: stack, org, tokens, names }

@@ -28,6 +28,10 @@ async fn what_nobody_of_ours_would_store_stops_nobody() {
     assert!(rows.len() > 40, "{}", rows.len());
     let played = stream::iter(rows).map(|row| Scene::play(&stack, row));
     let scenes: Vec<Scene> = played.buffered(TOGETHER).collect().await;
+    // One event of one record and three of another were sent again in vain.
+    let denied = "auditrelay_webhook_quarantine_releases_total{result=\"denied\"} 4\n";
+    let metrics = stack.metrics(Service::Sender);
+    assert!(metrics.contains(denied), "{metrics}");
     for service in Service::ALL {
         stack.kill(service);
     }
@@ -154,6 +158,28 @@ impl Scene {
         let delivery = self.org.get("/v1/webhooks/org/delivery").await.must(200).body;
         let aside = delivery.to_string().contains(&format!("\"events_quarantined\":{count}"));
         self.expect("then", "what is set aside is counted", aside, &delivery);
+        if count > 0 {
+            self.stays_aside().await;
+        }
+    }
+
+    /// What cannot be read cannot be sent either: it stays, and says so.
+    async fn stays_aside(&mut self) {
+        let list = "/v1/webhooks/org/quarantine";
+        let all = self.org.get(list).await.must(200).body["data"].as_array().unwrap().clone();
+        for entry in &all {
+            let path = format!("{list}/{}", entry["id"].as_str().unwrap());
+            let refused = self.org.post(&format!("{path}/resend"), &json!({})).await;
+            let told = refused.body["detail"].as_str().unwrap_or_default().to_lowercase();
+            let told = refused.status == 409 && told.contains("cannot be read");
+            self.expect("then", "what cannot be read is not sent", told, &refused.body);
+            let shown = self.org.get(&path).await.must(200).body;
+            let stays = shown["state"] == "parked" && shown["releases"] == json!([]);
+            self.expect("then", "what cannot be sent stays", stays, &shown);
+        }
+        let last = all.last().map(|entry| entry["id"].as_str().unwrap().to_owned()).unwrap();
+        let gone = self.org.post(&format!("{list}/{last}/discard"), &json!({})).await;
+        self.expect("then", "what cannot be read can be discarded", gone.status == 200, &gone.body);
     }
 
     /// A replay of everything ends, and says how.

@@ -131,6 +131,39 @@ async fn consumers_that_are_changed_are_set_right_by_whoever_reads_next() {
     }
 }
 
+fn paused(stack: &Stack) -> String {
+    let metrics = stack.metrics(Service::Sender);
+    let mut lines = metrics.lines();
+    let count = lines.find_map(|line| line.strip_prefix("auditrelay_webhook_shards_paused "));
+    count.unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_paused_is_told_of_and_goes_on_with_everything() {
+    let mut scene = Scene::begin().await;
+    let pause = |until: Duration| json!({"pause_until": (now() + until).to_string()});
+    assert_eq!(paused(&scene.stack), "0");
+    for name in scene.consumers().await {
+        let what = format!("CONSUMER.PAUSE.EVENTS.{name}");
+        let _ = scene.wire.manage(&what, &pause(Duration::from_secs(40))).await;
+    }
+    let waiting = scene.org.send(&some(5)).await;
+    wait::until("all shards to be told of", async || {
+        let count = paused(&scene.stack);
+        if count == "8" { Ok(()) } else { Err(count) }
+    })
+    .await;
+    exactly(&scene.siem.live_ids(), &scene.accepted);
+    scene.accepted.extend(waiting);
+    scene.go_on().await;
+    exactly(&scene.siem.live_ids(), &scene.accepted);
+    wait::until("nothing to be paused", async || {
+        let count = paused(&scene.stack);
+        if count == "0" { Ok(()) } else { Err(count) }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_was_purged_before_it_was_delivered_is_counted_and_the_rest_flows() {
     let mut scene = Scene::begin().await;

@@ -9,6 +9,7 @@ use auditrelay_model::config::OrgConfig;
 use auditrelay_model::id::OrgId;
 use auditrelay_streams::{Pulled, ReadError, shard_of};
 use auditrelay_webhook_sender_core::route;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::door::Count;
@@ -16,11 +17,14 @@ use crate::driver::Leash;
 use crate::lanes::{self, Holding, LiveLane};
 use crate::sender::Sender;
 use crate::standing::{Standing, standing};
+use crate::telemetry::Pause;
 
 const TOGETHER: usize = 64;
 const WAIT: Duration = Duration::from_secs(1);
 /// How soon reading begins anew after it failed.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// How often to ask why nothing comes.
+const ASK_EVERY: Duration = Duration::from_secs(10);
 
 /// One shard that this sender holds.
 pub(crate) struct Shard {
@@ -28,12 +32,14 @@ pub(crate) struct Shard {
     number: u8,
     lanes: HashMap<Scope, LiveLane>,
     holding: Holding,
+    /// Set while an operator keeps the broker from handing records out.
+    pause: Option<Pause>,
 }
 
 impl Shard {
     pub(crate) fn new(sender: Arc<Sender>, number: u8, leash: Leash) -> Self {
         let holding = Holding { leash, running: TaskTracker::new(), open: Count::default() };
-        Self { sender, number, lanes: HashMap::new(), holding }
+        Self { sender, number, lanes: HashMap::new(), holding, pause: None }
     }
 
     /// Works until the leash is pulled; after a soft pull every lane has finished what it held.
@@ -93,12 +99,34 @@ impl Shard {
 
     async fn read(&mut self) -> Result<(), ReadError> {
         let mut reader = self.sender.streams.shard_reader(self.number).await?;
+        let mut asked_at = Instant::now();
         loop {
             let pulled = reader.next(TOGETHER, WAIT).await?;
+            if pulled.is_empty() && asked_at.elapsed() >= ASK_EVERY {
+                asked_at = Instant::now();
+                self.paused(reader.paused_for().await?);
+            } else if !pulled.is_empty() {
+                self.paused(None);
+            }
             let mut asked = HashSet::new();
             for record in pulled {
                 self.route(record, &mut asked).await?;
             }
+        }
+    }
+
+    fn paused(&mut self, left: Option<Duration>) {
+        match (left, &self.pause) {
+            (Some(left), None) => {
+                let (shard, seconds) = (self.number, left.as_secs());
+                tracing::warn!(shard, seconds, "somebody has paused the consumer of this shard");
+                self.pause = Some(self.sender.telemetry.paused());
+            }
+            (None, Some(_)) => {
+                tracing::info!(shard = self.number, "the shard goes on");
+                self.pause = None;
+            }
+            (Some(_), Some(_)) | (None, None) => {}
         }
     }
 

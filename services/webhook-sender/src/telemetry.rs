@@ -26,12 +26,23 @@ pub(crate) struct Telemetry {
     lanes: Family<StateLabels, Gauge>,
     lag: Family<LaneLabels, Histogram>,
     shards: Gauge,
+    paused: Gauge,
     tests: Family<ResultLabels, Counter>,
     releases: Family<ResultLabels, Counter>,
     lateness: Gauge,
     memory: Gauge,
     unreadable: Counter,
     replays: Family<StateLabels, Gauge>,
+}
+
+/// A shard that is paused; it goes on when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Pause(Gauge);
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -81,6 +92,7 @@ impl Telemetry {
             lanes: Family::default(),
             lag: Family::new_with_constructor(|| Histogram::new(LAG_SECONDS)),
             shards: Gauge::default(),
+            paused: Gauge::default(),
             tests: Family::default(),
             releases: Family::default(),
             lateness: Gauge::default(),
@@ -123,6 +135,8 @@ impl Telemetry {
             self.lag.clone(),
         );
         metrics.register("webhook_shards", "Shards that this sender holds", self.shards.clone());
+        let help = "Shards of this sender whose consumer somebody has paused at the broker";
+        metrics.register("webhook_shards_paused", help, self.paused.clone());
         metrics.register(
             "webhook_test_deliveries",
             "Test deliveries by what came of them",
@@ -214,6 +228,12 @@ impl Telemetry {
 
     pub(crate) fn shards(&self, held: usize) {
         self.shards.set(i64::try_from(held).unwrap_or(i64::MAX));
+    }
+
+    /// A shard gets nothing until this is dropped.
+    pub(crate) fn paused(&self) -> Pause {
+        self.paused.inc();
+        Pause(self.paused.clone())
     }
 
     /// A lane went from one state to another; none is before its beginning or after its end.

@@ -184,6 +184,12 @@ impl Stack {
         taken
     }
 
+    /// What the oldest process of a service counts.
+    pub fn metrics(&self, service: Service) -> String {
+        let oldest = self.processes.iter().find(|process| process.service == service);
+        oldest.expect("a process of the service runs").metrics()
+    }
+
     /// Where people look at it with a browser.
     pub fn console(&self) -> String {
         let address = self.addresses.lock().get(&Service::Api).copied();

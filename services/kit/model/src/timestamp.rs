@@ -36,12 +36,14 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
-    /// Parses an RFC 3339 date-time with any offset; `23:59:60` counts as `23:59:59`, more than
-    /// nine digits of a second are cut.
+    /// Parses an RFC 3339 date-time with any offset; a leap second, `23:59:60`, counts as the second
+    /// behind it, so that it is not before what was before it; more than nine digits of a second
+    /// are cut.
     pub fn parse_rfc3339(text: &str) -> Result<Self, TimestampError> {
         let text = strict_rfc3339(text).ok_or(TimestampError::NotADateTime)?;
         let parsed: jiff::Timestamp = text.parse().map_err(|_| refusal(&text))?;
-        i64::try_from(parsed.as_nanosecond()).map(Self).map_err(|_| TimestampError::OutOfRange)
+        let nanos = parsed.as_nanosecond() + if is_leap(&text) { NANOS_OF_A_SECOND } else { 0 };
+        i64::try_from(nanos).map(Self).map_err(|_| TimestampError::OutOfRange)
     }
 
     /// Seconds only, as log lines want it: `2025-06-18T21:02:36Z`.
@@ -95,6 +97,13 @@ fn refusal(text: &str) -> TimestampError {
     } else {
         TimestampError::NotADateTime
     }
+}
+
+const NANOS_OF_A_SECOND: i128 = 1_000_000_000;
+
+/// Whether it is in the sixty-first second of its minute, which jiff takes for the sixtieth.
+fn is_leap(text: &str) -> bool {
+    text.get("2016-12-31T23:59:".len()..).is_some_and(|seconds| seconds.starts_with("60"))
 }
 
 /// jiff also reads a date alone, a time without seconds or offset, and a bracketed zone; RFC 3339
@@ -178,9 +187,10 @@ mod tests {
     }
 
     #[test]
-    fn a_leap_second_counts_as_the_second_before() {
+    fn a_leap_second_counts_as_the_second_behind_it() {
         let parsed = |text| Timestamp::parse_rfc3339(text).unwrap();
-        assert_eq!(parsed("2016-12-31T23:59:60Z"), parsed("2016-12-31T23:59:59Z"));
+        assert_eq!(parsed("2016-12-31T23:59:60Z"), parsed("2017-01-01T00:00:00Z"));
+        assert_eq!(parsed("2017-01-01T01:59:60.25+02:00"), parsed("2017-01-01T00:00:00.25Z"));
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub struct Reader {
     acks: bool,
     pending: u64,
     connections: watch::Receiver<u64>,
-    _consumer: Consumer<pull::Config>,
+    consumer: Consumer<pull::Config>,
 }
 
 /// What a reader is for.
@@ -112,6 +112,12 @@ impl Reader {
     /// Records still to come after the last one that was read.
     pub const fn pending(&self) -> u64 {
         self.pending
+    }
+
+    /// For how long an operator keeps the broker from handing records out; none where nobody does.
+    pub async fn paused_for(&mut self) -> Result<Option<Duration>, ReadError> {
+        let info = self.consumer.info().await.map_err(ReadError::unavailable)?;
+        Ok(info.pause_remaining.filter(|_| info.paused))
     }
 
     /// None for a message that is no record at all: it is skipped, and the numbers of its scope
@@ -314,7 +320,7 @@ impl Streams {
             .heartbeat(HEARTBEAT);
         let messages = messages.messages().await.map_err(ReadError::unavailable)?;
         let acks = kind != Kind::Disposable;
-        Ok(Reader { messages, acks, pending, connections, _consumer: consumer })
+        Ok(Reader { messages, acks, pending, connections, consumer })
     }
 }
 

@@ -70,6 +70,10 @@ pub(super) struct Process {
 }
 
 impl Process {
+    pub(super) fn metrics(&self) -> String {
+        self.context.metrics.encode()
+    }
+
     pub(super) async fn start(
         service: Service,
         instance: String,
