@@ -233,3 +233,37 @@ pub fn parse_reason(body: &[u8]) -> Result<String, Vec<Fault>> {
     reader.finish(Unknown::Refused)?;
     Ok(reason)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use auditrelay_model::id::{DestinationId, OrgId};
+    use auditrelay_model::{Scope, Timestamp};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn an_event_that_was_sent_again_leads_to_its_trace_if_there_is_one() {
+        for (trace_id, shown) in [("", None), ("4bf9", Some("4bf9"))] {
+            let resent = Resent {
+                destination: DestinationId::from_uuid(Uuid::nil()),
+                delivered: true,
+                status: Some(200),
+                message: String::new(),
+                duration: Duration::from_millis(3),
+                trace_id: trace_id.to_owned(),
+            };
+            let released = Released {
+                at: Timestamp::default(),
+                scope: Scope::Organization(OrgId::from_uuid(Uuid::nil())),
+                parked: 7,
+                actor: "token".to_owned(),
+                sender: "s".to_owned(),
+                what: Release::Resent(resent),
+            };
+            assert_eq!(ReleaseView::of(&released).trace_id.as_deref(), shown);
+        }
+    }
+}

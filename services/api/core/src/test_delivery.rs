@@ -223,3 +223,6 @@ fn given(text: &str) -> Option<String> {
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
+
+#[cfg(test)]
+mod tests;

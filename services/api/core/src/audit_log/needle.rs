@@ -50,14 +50,17 @@ impl Needle {
     }
 
     fn is_part_of(&self, text: &str) -> bool {
-        text.len() >= self.0.len() && text.to_lowercase().contains(&self.0)
+        // No letter takes twice its bytes in lower case.
+        2 * text.len() >= self.0.len() && text.to_lowercase().contains(&self.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use auditrelay_model::Timestamp;
-    use auditrelay_model::event::Access;
+    use auditrelay_model::event::{
+        Access, Authentication, AuthenticationOutcome, AuthenticationType,
+    };
     use auditrelay_model::id::EventId;
     use uuid::Uuid;
 
@@ -86,5 +89,26 @@ mod tests {
         for missing in ["user-2", "404", "10.1.3"] {
             assert!(!Needle::new(missing).is_in(&event), "{missing}");
         }
+        let login = Authentication {
+            method: AuthenticationType::Github,
+            outcome: AuthenticationOutcome::Locked,
+            success: false,
+        };
+        let event = AuditEvent { detail: Detail::Authentication(login), ..event };
+        for found in ["github", "locked"] {
+            assert!(Needle::new(found).is_in(&event), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_longer_in_lower_case_is_found() {
+        let detail = Detail::Access(Access {
+            method: String::new(),
+            status_code: 200,
+            query: "İ".to_owned(),
+        });
+        let id = EventId::from_uuid(Uuid::nil());
+        let event = AuditEvent::new(id, Timestamp::from_nanos(0), detail);
+        assert!(Needle::new("İ").is_in(&event));
     }
 }

@@ -15,6 +15,7 @@ use super::*;
 use crate::fault::Fault;
 use crate::page::CursorKey;
 
+mod gathering;
 mod queries;
 
 const NOW: Timestamp = Timestamp::from_nanos(1_800_000_000_000_000_000);

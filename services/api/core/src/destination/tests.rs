@@ -68,6 +68,7 @@ fn format_and_certificate_check_have_defaults() {
 fn each_bad_value_has_its_answer() {
     let long_name = format!("\"{}\"", "x".repeat(256));
     let long_value = format!("\"{}\"", "x".repeat(8193));
+    assert_eq!(authorization_fault(&long_value[2..8194]), None);
     for (field, value, wrong) in [
         ("name", "\"\"", Wrong::Blank),
         ("name", "\"  \"", Wrong::Blank),
@@ -138,17 +139,21 @@ fn a_patch_changes_what_it_names_and_nothing_else() {
     assert_eq!(gone, Err(Denial::NotFound));
 }
 
+fn strict(body: &str) -> DestinationPatch {
+    let draft = PatchDraft::parse(body.as_bytes(), &AddressRules::default()).unwrap();
+    draft.sealed(None, true)
+}
+
 #[test]
 fn a_stored_authorization_may_be_kept_from_another_host() {
     let mut org = Org::new();
     org.run(new(1, "a")).unwrap();
     let moved = patch(r#"{"endpoint":"https://other.example/"}"#).unwrap();
-    let strict = DestinationPatch { new_host_needs_authorization: true, ..moved.clone() };
+    let strict = strict(r#"{"endpoint":"https://other.example/"}"#);
     let refused = Err(Denial::fault("authorization", SEND_AGAIN));
     assert_eq!(org.run(Action::UpdateDestination(id(1), strict)), refused);
-    let path = patch(r#"{"endpoint":"https://example.com:443/other"}"#).unwrap();
-    let strict = DestinationPatch { new_host_needs_authorization: true, ..path };
-    assert_eq!(org.run(Action::UpdateDestination(id(1), strict)), Ok(1));
+    let same_host = self::strict(r#"{"endpoint":"https://example.com:443/other"}"#);
+    assert_eq!(org.run(Action::UpdateDestination(id(1), same_host)), Ok(1));
     assert_eq!(org.run(Action::UpdateDestination(id(1), moved)), Ok(1));
 }
 

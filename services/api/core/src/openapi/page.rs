@@ -175,3 +175,28 @@ fn escape(text: &str) -> String {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_stands_in_its_chapter_with_its_note() {
+        let page = docs_page();
+        for chapter in page.html.split("<section><h2>").skip(1) {
+            let (tag, articles) = chapter.split_once("</h2>").unwrap();
+            for operation in operations() {
+                let here = articles.contains(&format!("<article id=\"{}\">", operation.id()));
+                assert_eq!(here, operation.tag == tag, "{operation:?} in {tag}");
+                assert!(
+                    !here || operation.note.is_empty() || articles.contains(&code(operation.note))
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_in_backticks_is_code_and_nothing_is_markup() {
+        assert_eq!(code("a `<b>` & `c`"), "a <code>&lt;b&gt;</code> &amp; <code>c</code>");
+    }
+}

@@ -82,6 +82,17 @@ fn the_page_shows_every_operation_and_asks_for_nothing() {
         let (id, _) = link.split_once('"').unwrap();
         assert!(page.html.contains(&format!("id=\"{id}\"")), "{id}");
     }
+    for shown in [
+        "<section><h2>Problems</h2>",
+        "<caption>Statuses</caption>",
+        "<caption>Query</caption>",
+        "<code>page[size]</code>",
+        "The newest first. <a href=\"#schema-Attempt\">Attempt</a>",
+        "<article id=\"schema-Problem\"><h3>Problem</h3>",
+    ] {
+        assert!(page.html.contains(shown), "{shown}");
+    }
+    assert!(!page.html.contains("<p></p>"));
     assert!(page.policy.starts_with("default-src 'none'; style-src 'sha256-"));
     for wrong in ["<script", "http://", "https://", "style=\""] {
         assert!(!page.html.contains(wrong), "{wrong}");

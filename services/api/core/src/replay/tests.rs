@@ -1,8 +1,13 @@
 use std::time::Duration;
 
 use auditrelay_model::delivery::{LaneState, Totals};
-use auditrelay_model::id::{JobId, OrgId};
-use auditrelay_model::replay::{Failure, Job, Jobs, Pause, Phase, Plan, Progress, Terms};
+use auditrelay_model::destination::LogFormat;
+use auditrelay_model::event::EventKind;
+use auditrelay_model::id::{DestinationId, JobId, OrgId};
+use auditrelay_model::record::Position;
+use auditrelay_model::replay::{
+    Failure, Job, Jobs, Pause, Phase, Plan, Progress, Remainder, Step, Tally, Target, Terms,
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -196,4 +201,125 @@ fn overlaps_are_windows_that_touch_and_were_or_are_sent() {
     assert_eq!(others, "31");
     let none: String = found("2026-06-15T00:00:01Z", "2026-06-15T01:00:00Z", None);
     assert_eq!(none, "");
+}
+
+fn asked() -> Job {
+    let destination = DestinationId::from_uuid(Uuid::from_u128(4));
+    let remainder = Remainder { of: JobId::from_uuid(Uuid::from_u128(2)), after: None };
+    let step =
+        Step { at: at(NOW), actor: "token".to_owned(), what: "accepted", reason: String::new() };
+    let terms = Terms {
+        name: Some("night".to_owned()),
+        kinds: vec![EventKind::Authorization],
+        unacknowledged_only: true,
+        target: Target { destination: Some(destination), log_format: Some(LogFormat::Cps) },
+        remainder: Some(remainder),
+    };
+    Job { terms, steps: vec![step], ..job(Phase::Accepted) }
+}
+
+#[test]
+fn a_job_reads_as_it_was_asked_for() {
+    let plan = Plan { until_sequence: 9, estimated_events: 200, ..Plan::EMPTY };
+    let progress = Progress { events_sent: 50, ..Progress::default() };
+    let phase = Phase::Running { plan, holder: "sender-1".to_owned(), progress };
+    let started_at = Some(at("2026-06-15T11:59:00Z"));
+    let shown = seen(&Job { phase, started_at, ..asked() }, &LaneState::default());
+    let expected = json!({
+        "id": "00000000-0000-0000-0000-000000000003", "name": "night", "scope": "org",
+        "state": "running", "start_at": "2026-06-14T00:00:00Z", "end_at": "2026-06-15T00:00:00Z",
+        "kinds": ["authorization"], "unacknowledged_only": true,
+        "destination_id": "00000000-0000-0000-0000-000000000004", "log_format": "cps",
+        "retry_of": "00000000-0000-0000-0000-000000000002", "actor": "token", "accepted_at": NOW,
+        "started_at": "2026-06-15T11:59:00Z", "updated_at": NOW, "holder": "sender-1",
+        "queue_position": null, "paused": null, "hold": null, "failure": null,
+        "progress": {"events_sent": 50, "events_skipped": 0, "events_quarantined": 0,
+            "events_expired": 0, "bytes_sent": 0, "requests": 0},
+        "estimated_events": 200, "events_total": null, "percent": 25, "eta_seconds": 180,
+        "current_event_at": null,
+        "history": [{"at": NOW, "actor": "token", "what": "accepted", "reason": ""}],
+    });
+    assert_eq!(serde_json::to_value(shown).unwrap(), expected);
+}
+
+#[test]
+fn where_a_job_is_is_said_only_while_it_is_under_way() {
+    let lane = LaneState::default();
+    let event_at = Some(at("2026-06-14T05:00:00Z"));
+    let current = |job: &Job| {
+        Detail::of(SCOPE, job, &Seen { lane: &lane, now: at(NOW), place: None, event_at })
+            .current_event_at
+    };
+    assert_eq!(current(&job(Phase::Accepted)).as_deref(), Some("2026-06-14T05:00:00Z"));
+    assert_eq!(current(&job(Phase::Completed(Progress::default()))), None);
+}
+
+#[test]
+fn a_report_is_made_of_a_job_that_ended_and_of_no_other() {
+    let progress = Progress { events_sent: 7, ..Progress::default() };
+    let failure = Failure { code: "gap".to_owned(), reason: "number 7 is missing".to_owned() };
+    let ended = |phase| {
+        let report = Report::of(SCOPE, &Job { phase, ..asked() })?;
+        assert_eq!((report.counts.events_sent, report.name.as_deref()), (7, Some("night")));
+        Some((report.state, report.reason))
+    };
+    let told = |state, reason: &str| Some((state, Some(reason.to_owned())));
+    assert_eq!(ended(Phase::Completed(progress)), Some(("completed", None)));
+    let failed = Phase::Failed { failure, progress };
+    assert_eq!(ended(failed), told("failed", "number 7 is missing"));
+    let cancelled = Phase::Cancelled { reason: "no".to_owned(), progress };
+    assert_eq!(ended(cancelled), told("cancelled", "no"));
+    assert_eq!(ended(Phase::Accepted), None);
+}
+
+#[test]
+fn what_is_left_of_a_job_is_what_is_still_kept_behind_its_last_event() {
+    let cursor = Some(Position { epoch: 1, number: 7, sequence: 3 });
+    let progress = Progress { cursor, ..Progress::default() };
+    let cancelled = Phase::Cancelled { reason: String::new(), progress };
+    let cancelled = Job { phase: cancelled, ..asked() };
+    let (window, terms) = remainder(&cancelled, at(NOW)).unwrap();
+    assert_eq!(window, cancelled.window);
+    let left = Some(Remainder { of: cancelled.id, after: cursor });
+    assert_eq!(terms, Terms { remainder: left, ..cancelled.terms.clone() });
+    let (cut, _) = remainder(&cancelled, at("2026-06-21T12:00:00Z")).unwrap();
+    assert_eq!((cut.start(), cut.end()), (at("2026-06-14T12:00:00Z"), cancelled.window.end()));
+    assert!(remainder(&cancelled, at("2026-06-22T00:00:00Z")).is_ok(), "its last moment is kept");
+    assert!(remainder(&cancelled, at("2026-06-22T00:00:01Z")).is_err());
+    for phase in [Phase::Completed(progress), Phase::Accepted] {
+        assert!(remainder(&job(phase), at(NOW)).is_err());
+    }
+}
+
+#[test]
+fn a_pause_has_no_end_in_sight_and_who_waits_is_not_running() {
+    let plan = Plan { until_sequence: 9, estimated_events: 400, ..Plan::EMPTY };
+    let progress = Progress { events_sent: 100, ..Progress::default() };
+    let phase = Phase::Running { plan, holder: "s".to_owned(), progress };
+    let pause = Pause { since: at(NOW), actor: "token".to_owned(), reason: "night".to_owned() };
+    let started_at = Some(at(NOW) - Duration::from_secs(10));
+    let paused = Job { started_at, paused: Some(pause), ..job(phase) };
+    assert_eq!(seen(&paused, &LaneState::default()).eta_seconds, None);
+    let statuses = [Phase::Accepted, Phase::Pending(Plan::EMPTY)]
+        .map(|phase| View::of(Some(&job(phase))).status);
+    assert_eq!(statuses, ["accepted", "pending"]);
+}
+
+#[test]
+fn an_estimate_counts_the_jobs_that_come_first_and_rounds_the_rate() {
+    let body = br#"{"start_at":"2026-06-15T00:00:00Z","end_at":"2026-06-15T01:00:00Z"}"#;
+    let wish = JobWish::parse(body, at(NOW)).unwrap();
+    let counted = Counted {
+        tally: Tally::default(),
+        exact: true,
+        events_max: 10,
+        duration: Duration::from_millis(1_001),
+        events_per_second: 99.6,
+        is_rate_measured: false,
+    };
+    let jobs = |newest| Jobs { newest, waiting: vec![job(Phase::Accepted); 2], past: Vec::new() };
+    let shown = |newest| EstimateView::of(SCOPE, &wish, &counted, &jobs(newest));
+    assert_eq!(shown(Some(job(Phase::Accepted))).jobs_before, 3);
+    let ended = shown(Some(job(Phase::Completed(Progress::default()))));
+    assert_eq!((ended.jobs_before, ended.events_per_second, ended.eta_seconds), (2, 100, 2));
 }

@@ -91,7 +91,16 @@ fn kinds(reader: &mut Reader) -> Vec<EventKind> {
 
 #[cfg(test)]
 mod tests {
+    use auditrelay_model::destination::SealedSecret;
+    use auditrelay_model::id::DestinationId;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::address::AddressRules;
+    use crate::command::Action;
+    use crate::command::fixture::{ORG, Org};
+    use crate::destination;
+    use crate::webhook::WebhookPatch;
 
     fn parse(body: &str) -> Result<JobWish, Vec<Fault>> {
         let now = Timestamp::parse_rfc3339("2026-06-15T12:00:00Z").unwrap();
@@ -120,6 +129,30 @@ mod tests {
         let body = r#"{"start_at":"2026-06-15T00:00:00Z","end_at":"2026-06-15T01:00:00Z"}"#;
         let wish = parse(body).unwrap();
         assert_eq!((wish.portal, wish.terms), (None, Terms::default()));
+    }
+
+    #[test]
+    fn a_job_goes_where_something_listens() {
+        let organization = Scope::Organization(ORG);
+        let there = DestinationId::from_uuid(Uuid::from_u128(1));
+        let to = |destination| Target { destination, log_format: None };
+        let mut org = Org::new();
+        let refused = |org: &Org, target| match check_target(&org.config, organization, target) {
+            Err(Denial::Invalid(faults)) => faults[0].field.clone(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(refused(&org, to(Some(there))), "destination_id");
+        assert_eq!(refused(&org, to(None)), "audit_log_destination_id");
+        let body = br#"{"name":"d","endpoint":"https://d.example","authorization":"t"}"#;
+        let draft = destination::Draft::parse(body, &AddressRules::default()).unwrap();
+        let secret = SealedSecret { key_id: String::new(), nonce: vec![], ciphertext: vec![] };
+        org.run(Action::CreateDestination(draft.sealed(there, secret))).unwrap();
+        assert_eq!(refused(&org, to(Some(there))), "Ok(())", "bound to nothing, named here");
+        for (enabled, answer) in [(false, "webhook.enabled"), (true, "Ok(())")] {
+            let bind = WebhookPatch { destination: Given::Value(there), enabled: Some(enabled) };
+            org.run(Action::PatchWebhook(organization, bind)).unwrap();
+            assert_eq!(refused(&org, to(None)), answer);
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 use auditrelay_model::Timestamp;
 use auditrelay_model::destination::{LogFormat, SealedSecret, TlsPolicy};
+use auditrelay_model::id::OrgId;
 use auditrelay_model::portal::Portal;
+use auditrelay_model::token::{Role, Token};
+use auditrelay_model::webhook::Webhook;
 use uuid::Uuid;
 
 use super::*;
@@ -62,6 +65,56 @@ fn what_would_be_too_long_is_cut() {
     let told: Value = serde_json::from_str(&summary).unwrap();
     let shown = told["changes"][0]["new"]["description"].as_str().unwrap();
     assert_eq!(shown.chars().count(), VALUE_MAX + 1);
-    let many: Vec<_> = (0..900).map(|_| ConfigChange::PortalCreated(portal("y"))).collect();
-    assert!(of(&OrgConfig::default(), &many).chars().count() <= LENGTH_MAX);
+    let many = |count| {
+        let changes: Vec<_> =
+            (0..count).map(|_| ConfigChange::PortalCreated(portal("y"))).collect();
+        let summary = of(&OrgConfig::default(), &changes);
+        assert!(summary.chars().count() <= LENGTH_MAX);
+        serde_json::from_str::<Value>(&summary).unwrap()
+    };
+    assert_eq!(many(100)["changes"][99]["new"], MORE, "what changed is said, without how");
+    assert_eq!(many(900), json!({"changes": 900}));
+}
+
+#[test]
+fn whatever_ends_is_told_as_it_was() {
+    let org = OrgId::from_uuid(Uuid::from_u128(9));
+    let portal = Portal {
+        id: PortalId::from_uuid(Uuid::from_u128(2)),
+        name: "p".to_owned(),
+        display_name: "p".to_owned(),
+        attributes_json: "{}".to_owned(),
+        labels: std::collections::BTreeMap::new(),
+        created_at: Timestamp::from_nanos(0),
+        updated_at: Timestamp::from_nanos(0),
+    };
+    let token = Token {
+        id: TokenId::from_uuid(Uuid::from_u128(3)),
+        name: "ci".to_owned(),
+        sha256: [7; 32],
+        prefix: "art_x".to_owned(),
+        role: Role::Viewer,
+        expires_at: None,
+    };
+    let scope = Scope::Portal(org, portal.id);
+    let at = Timestamp::from_nanos(0);
+    let webhook = Webhook { destination: None, enabled: true, since: None, updated_at: at };
+    let mut config = OrgConfig::default();
+    config.portals.insert(portal.id, portal.clone());
+    config.tokens.insert(token.id, token.clone());
+    config.webhooks.insert(scope, webhook);
+    let old = |change| {
+        let told = told(&config, change)["changes"][0].clone();
+        assert!(told["id"].is_string() && told.get("new").is_none(), "{told}");
+        (told["what"].clone(), told["old"].clone())
+    };
+    let (what, gone) = old(ConfigChange::PortalDeleted(portal.id));
+    assert_eq!((what, &gone["name"]), (json!("portal"), &json!("p")));
+    let (what, gone) = old(ConfigChange::TokenRevoked(token.id));
+    assert_eq!(
+        (what, &gone["name"], &gone["role"]),
+        (json!("token"), &json!("ci"), &json!("viewer"))
+    );
+    let (what, gone) = old(ConfigChange::WebhookRemoved(scope));
+    assert_eq!((what, &gone["enabled"]), (json!("webhook"), &json!(true)));
 }

@@ -167,7 +167,8 @@ fn the_inline_webhook_begins_unconfigured_and_ends_so() {
     assert_eq!(run_inline(&mut org, r#"{"authorization":"new"}"#), Ok(1));
     assert_eq!(org.config.destinations[&implicit].authorization, sealed(2));
     assert_eq!(run_inline(&mut org, r#"{"enabled":false}"#), Ok(1));
-    assert_eq!(inline_view(&org).endpoint, "https://siem.example", "kept while disabled");
+    let view = inline_view(&org);
+    assert_eq!((&*view.endpoint, view.enabled), ("https://siem.example", false), "kept");
     assert_eq!(org.run(Action::RemoveWebhook(ORGANIZATION)), Ok(2));
     assert_eq!(inline_view(&org), begin);
     assert!(!org.config.destinations.contains_key(&implicit));
@@ -192,6 +193,34 @@ fn both_versions_show_one_webhook() {
     assert_eq!(shown(&org, ORGANIZATION), (Some(inline::implicit_id(ORG)), false));
     assert_eq!(run(&mut org, ORGANIZATION, &bind), Ok(2), "bound again, the inline one goes");
     assert_eq!(org.config.destinations.len(), 2);
+}
+
+#[test]
+fn the_inline_destination_knows_when_it_was_made_and_changed() {
+    let mut org = org();
+    let implicit = inline::implicit_id(ORG);
+    let times = |org: &Org| {
+        let stored = &org.config.destinations[&implicit];
+        assert_eq!(stored.name, "org-webhook");
+        [stored.created_at, stored.updated_at].map(|at| at.nanos() / 1_000_000_000)
+    };
+    let bind = format!(r#"{{"audit_log_destination_id":"{}","enabled":true}}"#, id(1));
+    run(&mut org, ORGANIZATION, &bind).unwrap();
+    let own = r#"{"endpoint":"https://own.example","authorization":"x"}"#;
+    assert_eq!(run_inline(&mut org, own), Ok(2));
+    let [made, changed] = times(&org);
+    assert!(made > 0 && made == changed, "not as old as the one it is like");
+    run_inline(&mut org, r#"{"log_format":"json"}"#).unwrap();
+    assert_eq!(times(&org), [made, made + 1]);
+    // A portal keeps it while the organization binds another and comes back.
+    let portal = PortalId::from_uuid(Uuid::from_u128(7));
+    let draft = portal::Draft::parse(br#"{"name":"p"}"#).unwrap();
+    org.run(Action::CreatePortal(draft.portal(portal))).unwrap();
+    let keep = format!(r#"{{"audit_log_destination_id":"{implicit}","enabled":true}}"#);
+    run(&mut org, Scope::Portal(ORG, portal), &keep).unwrap();
+    run(&mut org, ORGANIZATION, &bind).unwrap();
+    run_inline(&mut org, own).unwrap();
+    assert_eq!(times(&org), [made, made + 5]);
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn a_wish_has_its_defaults_and_is_read_in_both_spellings() {
 fn every_mistake_in_a_query_is_told() {
     let invalid = Wrong::Invalid;
     let many = "a=1&".repeat(200);
+    let most = "a=1&".repeat(20);
     let long = format!("filter[text]={}", "x".repeat(201));
     for (raw, field, wrong) in [
         ("page[size]=0", "page[size]", Wrong::Min(1)),
@@ -66,6 +67,7 @@ fn every_mistake_in_a_query_is_told() {
         ("a=%ff", "query", invalid("is not valid percent-encoding")),
         ("a=%+1", "query", invalid("is not valid percent-encoding")),
         (many.as_str(), "query", invalid("has too many parameters")),
+        (most.as_str(), "a", Wrong::Unknown),
         ("filter[trail]=yes", "filter[trail]", Wrong::Choices(&["true", "false"])),
         (long.as_str(), "filter[text]", invalid("is longer than 200 characters")),
     ] {
