@@ -189,7 +189,9 @@ impl Driver {
                         return Input::Configured(switch);
                     }
                 }
-                supplied = self.supply.next(wants, from, is_placed) => return self.supplied(supplied).await,
+                supplied = self.supply.next(wants, from, is_placed) => {
+                    return self.supplied(supplied).await;
+                }
             }
         }
     }

@@ -2,7 +2,9 @@
 //!
 //! The broker syncs every message that comes alone, and a batch of messages a few times in all.
 //! So a record that finds the way free travels alone, which is quickest; where so many scopes want
-//! to store a little that records wait for their turn, those that wait become a *convoy*.
+//! to store a little that records wait for their turn, those that wait become a *convoy*. One convoy
+//! is on its way at a time: what the broker takes for it hardly depends on its length, so that what
+//! gathers meanwhile is better one long one than two.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,9 +13,6 @@ use std::time::Duration;
 pub const RECORD_BYTES_MAX: usize = 32 * 1_024;
 /// Records that are on their way alone at the same time.
 pub const ALONE_MAX: usize = 16;
-/// Convoys that are on their way at the same time: what the broker takes for each of them hardly
-/// depends on its length, so that what gathers meanwhile is better one long one than two.
-pub const CONVOYS_MAX: usize = 1;
 
 /// Fewer records are not worth what staging a batch costs the broker.
 const RECORDS_MIN: usize = 16;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auditrelay_ingest_core::convoy::{ALONE_MAX, CONVOYS_MAX, RECORD_BYTES_MAX, Waiting};
+use auditrelay_ingest_core::convoy::{ALONE_MAX, RECORD_BYTES_MAX, Waiting};
 use auditrelay_model::record::Record;
 use auditrelay_runtime::lifecycle::Drain;
 use auditrelay_streams::{AppendError, Appended, Bundled, EncodedRecord, Link, Streams};
@@ -102,7 +102,7 @@ struct Dispatcher {
     /// Times count from here.
     began: Instant,
     waiting: Waiting<Traveller>,
-    /// Those on their way; what comes back is whether the broker refused them.
+    /// The one on its way, if any; what comes back is whether the broker refused it.
     convoys: JoinSet<bool>,
 }
 
@@ -110,7 +110,7 @@ impl Dispatcher {
     async fn run(mut self, mut arrivals: mpsc::Receiver<Traveller>, soft: CancellationToken) {
         loop {
             let someone = !self.waiting.is_empty();
-            let may_leave = self.convoys.len() < CONVOYS_MAX;
+            let may_leave = self.convoys.is_empty();
             tokio::select! {
                 biased;
                 Some(refused) = self.convoys.join_next() => {
@@ -125,7 +125,7 @@ impl Dispatcher {
                     Some(traveller) => self.waiting.push(self.began.elapsed(), traveller),
                     None => break,
                 },
-                () = soft.cancelled(), if !someone && self.convoys.is_empty() => break,
+                () = soft.cancelled(), if !someone && may_leave => break,
             }
         }
         arrivals.close();

@@ -29,6 +29,15 @@ pub(crate) struct Outgoing {
 impl Streams {
     /// Stores a message and returns its sequence once the broker has it on disk.
     pub(crate) async fn append(&self, message: Outgoing) -> Result<u64, AppendError> {
+        self.append_within(REQUEST_TIMEOUT, message).await
+    }
+
+    /// The same for who rather asks again than waits for long.
+    pub(crate) async fn append_within(
+        &self,
+        patience: Duration,
+        message: Outgoing,
+    ) -> Result<u64, AppendError> {
         let mut publish = PublishMessage::build().payload(message.payload).headers(message.headers);
         if let Some(id) = &message.message_id {
             publish = publish.message_id(id);
@@ -48,7 +57,7 @@ impl Streams {
             acknowledged.await
         };
         // Sending itself can wait for room in the client's buffer while there is no connection.
-        let stored = match tokio::time::timeout(REQUEST_TIMEOUT, sent).await {
+        let stored = match tokio::time::timeout(patience, sent).await {
             Ok(Ok(ack)) => {
                 reach(Step::Acknowledged);
                 Ok(ack.sequence)

@@ -6,7 +6,7 @@ use auditrelay_model::{Scope, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::codec;
-use crate::connect::Streams;
+use crate::connect::{RECORD_TIMEOUT, Streams};
 use crate::error::ReadError;
 use crate::header;
 use crate::record::is_own;
@@ -42,8 +42,12 @@ impl Streams {
     /// The scope's last message, from the leader. Damage to its bytes does not end the chain as
     /// long as its headers say where it stands.
     pub async fn chain_end(&self, scope: Scope) -> Result<Option<ChainEnd>, ReadError> {
-        let last = self.last(StreamName::Events, &subject::events(scope)).await?;
-        Ok(last.map(|stored| chain_end(&stored, scope)))
+        let subject = subject::events(scope);
+        let asking = self.last(StreamName::Events, &subject);
+        let last = tokio::time::timeout(RECORD_TIMEOUT, asking).await;
+        let last = last.unwrap_or_else(|_| Err(ReadError::unavailable("no answer in time")));
+        self.heard(!matches!(last, Err(ReadError::Unavailable(_)))).await;
+        Ok(last?.map(|stored| chain_end(&stored, scope)))
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::address;
+use crate::choice::Choice;
 use crate::error::ReadError;
 use crate::health::Health;
 use crate::silence::Silence;
@@ -30,6 +31,11 @@ pub const CLIENT_LOG: &str = "async_nats=warn";
 
 /// How long one request to the broker may take.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one question may take that a producer waits for. What was on its way to a leader that is
+/// gone is never answered, while another one leads within moments: better ask again. Longer than a
+/// slow disk keeps everything that may be on its way to it.
+pub(crate) const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often a service that waits for its streams says so.
 const WAIT_NOTICE: Duration = Duration::from_secs(5);
@@ -177,6 +183,7 @@ fn options(
     connections: Arc<watch::Sender<u64>>,
     health: Arc<Health>,
 ) -> ConnectOptions {
+    let choice = Choice::default();
     let mut options = ConnectOptions::new()
         .name(&settings.name)
         .connection_timeout(REQUEST_TIMEOUT)
@@ -184,6 +191,7 @@ fn options(
         .ping_interval(Duration::from_secs(10))
         .max_reconnects(None)
         .reconnect_delay_callback(reconnect_delay)
+        .reconnect_to_server_callback(move |servers, _| std::future::ready(choice.next(&servers)))
         .event_callback(move |event| {
             note(&event, &connections, &health);
             std::future::ready(())

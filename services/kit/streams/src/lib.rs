@@ -15,6 +15,7 @@ mod append;
 mod ask;
 mod bundle;
 mod chain_end;
+mod choice;
 mod codec;
 mod command;
 mod connect;

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::connect::Streams;
 use crate::error::ReadError;
-use crate::record::{RecordHead, genuine, head, head_of_payload};
+use crate::record::{RecordHead, genuine, head};
 use crate::subject;
 use crate::topology::StreamName;
 
@@ -135,9 +135,7 @@ impl Reader {
         };
         let message = message.message;
         let headers = message.headers.unwrap_or_default();
-        let head = head(&message.subject, place, &headers)
-            .or_else(|_| head_of_payload(&message.subject, place, &message.payload));
-        match head {
+        match head(&message.subject, place, &headers, &message.payload) {
             Ok(head) => Ok(Some(Pulled { head, payload: message.payload, acker })),
             Err(error) => {
                 tracing::error!(sequence = place.0, %error, "a stored message is not a record");

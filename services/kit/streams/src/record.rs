@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::append::Outgoing;
 use crate::codec;
-use crate::connect::Streams;
+use crate::connect::{RECORD_TIMEOUT, Streams};
 use crate::error::{AppendError, ReadError};
 use crate::header;
 use crate::reader::Undecodable;
@@ -20,7 +20,7 @@ mod head;
 
 pub use head::RecordHead;
 use head::head_of_stored;
-pub(crate) use head::{Found, found, head, head_of_payload, is_own};
+pub(crate) use head::{Found, found, head, is_own};
 
 /// A record with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,16 +102,15 @@ impl Streams {
         expect_last: u64,
     ) -> Result<Appended, AppendError> {
         let EncodedRecord { subject, headers, payload, digest, id } = record;
-        let sequence = self
-            .append(Outgoing {
-                subject,
-                headers,
-                payload,
-                message_id: Some(id),
-                expect_last: Some(expect_last),
-                ..Outgoing::default()
-            })
-            .await?;
+        let message = Outgoing {
+            subject,
+            headers,
+            payload,
+            message_id: Some(id),
+            expect_last: Some(expect_last),
+            ..Outgoing::default()
+        };
+        let sequence = self.append_within(RECORD_TIMEOUT, message).await?;
         Ok(Appended { sequence, digest })
     }
 
@@ -132,16 +131,9 @@ impl Streams {
     pub async fn next_head(
         &self,
         scope: Scope,
-        mut sequence: u64,
+        sequence: u64,
     ) -> Result<Option<RecordHead>, ReadError> {
-        let subject = subject::events(scope);
-        while let Some(stored) = self.next(StreamName::Events, &subject, sequence.max(1)).await? {
-            if let Ok(head) = head_of_stored(&stored) {
-                return Ok(Some(head));
-            }
-            sequence = stored.sequence + 1;
-        }
-        Ok(None)
+        self.next_that_is(scope, sequence, |stored| head_of_stored(stored).ok()).await
     }
 
     /// The scope's last record, from the leader.
@@ -178,13 +170,27 @@ impl Streams {
     pub async fn next_readable_record(
         &self,
         scope: Scope,
-        mut sequence: u64,
+        sequence: u64,
     ) -> Result<Option<StoredRecord>, ReadError> {
+        let read = |stored: &Stored| {
+            stored_record(stored)
+                .inspect_err(|error| tracing::warn!(%scope, %error, "a message is passed over"))
+                .ok()
+        };
+        self.next_that_is(scope, sequence, read).await
+    }
+
+    /// The first of the scope's messages at or after a sequence that can be read as something.
+    async fn next_that_is<T>(
+        &self,
+        scope: Scope,
+        mut sequence: u64,
+        read: impl Fn(&Stored) -> Option<T>,
+    ) -> Result<Option<T>, ReadError> {
         let subject = subject::events(scope);
         while let Some(stored) = self.next(StreamName::Events, &subject, sequence.max(1)).await? {
-            match stored_record(&stored) {
-                Ok(record) => return Ok(Some(record)),
-                Err(error) => tracing::warn!(%scope, %error, "a stored message is passed over"),
+            if let Some(found) = read(&stored) {
+                return Ok(Some(found));
             }
             sequence = stored.sequence + 1;
         }

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use crate::connect::Streams;
 use crate::error::AppendError;
 
-/// How long nothing may be stored before another broker is asked: longer than an election takes.
+/// How long nothing may be answered before another broker is asked: as long as most elections take.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Since when every try to store something failed.
+/// Since when every question to a leader was left unanswered.
 #[derive(Debug, Clone)]
 pub(crate) struct Silence {
     since: Arc<Mutex<Option<Instant>>>,
@@ -43,14 +43,18 @@ impl Silence {
 impl Streams {
     /// Goes to another broker when this one has stored nothing for too long, if there is another.
     pub(crate) async fn heed<T>(&self, stored: Result<T, AppendError>) -> Result<T, AppendError> {
-        let answered = !matches!(stored, Err(AppendError::Unavailable(_)));
+        self.heard(!matches!(stored, Err(AppendError::Unavailable(_)))).await;
+        stored
+    }
+
+    /// The same after any question to the leader of EVENTS.
+    pub(crate) async fn heard(&self, answered: bool) {
         if self.silence.note(answered, Instant::now()) && self.silence.has_choice {
-            tracing::warn!("the broker stores nothing; another one is asked");
+            tracing::warn!("the broker does not answer; another one is asked");
             if let Err(error) = self.context.client().force_reconnect().await {
                 tracing::warn!(%error, "no other broker can be asked");
             }
         }
-        stored
     }
 }
 

@@ -50,9 +50,7 @@ pub(crate) enum Found {
 }
 
 pub(super) fn head_of_stored(stored: &Stored) -> Result<RecordHead, ReadError> {
-    let place = (stored.sequence, stored.at);
-    head(&stored.subject, place, &stored.headers)
-        .or_else(|_| head_of_payload(&stored.subject, place, &stored.payload))
+    head(&stored.subject, (stored.sequence, stored.at), &stored.headers, &stored.payload)
 }
 
 /// Reads the head of what a direct get brought.
@@ -67,17 +65,24 @@ pub(crate) fn found(answer: &async_nats::Message) -> Result<Found, ReadError> {
     );
     match parts {
         (Some(subject), Some(sequence), Some(stored_at)) => {
-            let place = (sequence, stored_at);
-            let head = head(subject, place, headers)
-                .or_else(|_| head_of_payload(subject, place, &answer.payload));
+            let head = head(subject, (sequence, stored_at), headers, &answer.payload);
             Ok(head.map_or(Found::Strange(sequence), Found::Record))
         }
         _ => Err(ReadError::Corrupt("a direct get without its headers".to_owned())),
     }
 }
 
-/// Reads a record's headers.
+/// Reads a record's head from its headers, and where they cannot be read from itself.
 pub(crate) fn head(
+    subject: &str,
+    place: (u64, Timestamp),
+    headers: &async_nats::HeaderMap,
+    payload: &[u8],
+) -> Result<RecordHead, ReadError> {
+    of_headers(subject, place, headers).or_else(|_| of_payload(subject, place, payload))
+}
+
+fn of_headers(
     subject: &str,
     (sequence, stored_at): (u64, Timestamp),
     headers: &async_nats::HeaderMap,
@@ -112,8 +117,7 @@ pub(crate) fn head(
     })
 }
 
-/// Reads a record itself where its headers cannot be read.
-pub(crate) fn head_of_payload(
+fn of_payload(
     subject: &str,
     (sequence, stored_at): (u64, Timestamp),
     payload: &[u8],
