@@ -76,3 +76,54 @@ async fn a_replay_over_it_fails_and_says_why() {
     let code = job["failure"]["code"].as_str().unwrap_or_default();
     assert!(["gap", "corrupt"].contains(&code), "{job}");
 }
+
+/// Cuts the stream's block in half, and takes away what tells how long it was.
+fn halve(store: &Path) {
+    let block = blocks(store).remove(0);
+    let bytes = std::fs::read(&block).unwrap();
+    std::fs::write(&block, &bytes[..bytes.len() / 2]).unwrap();
+    std::fs::remove_file(block.with_file_name("index.db")).unwrap();
+}
+
+/// Nine records were delivered when the broker lost the last of them; who wrote them remembers, or
+/// was started again as well.
+async fn cut_log(ingest_remembers: bool) {
+    let mut stack = Stack::builder().alone().start().await;
+    let (org, siem) = (stack.org().await, Siem::start().await);
+    org.deliver_to(&siem, "json").await;
+    let mut ids = Vec::new();
+    for number in 1..=9 {
+        ids.extend(org.send(&[access(&format!("/{number}"))]).await);
+    }
+    siem.wait_for_live(&ids).await;
+    if !ingest_remembers {
+        stack.stop(Service::Ingest).await;
+    }
+    stack.nats.stop().await;
+    halve(stack.nats.store());
+    stack.nats.restart().await;
+    if !ingest_remembers {
+        stack.run(Service::Ingest).await;
+    }
+    for number in 10..=18 {
+        let more = org.insist(&[access(&format!("/{number}"))]).await;
+        siem.wait_for_live(&more).await;
+    }
+    siem.assert_signed(&stack.verifier());
+    assert_eq!(siem.live_ids().len(), 18, "nothing came twice");
+    let job = org.replay(ago(Duration::from_hours(1)), now()).await;
+    let _ = job.must(202);
+    let job = org.wait_for_job("failed").await;
+    assert_eq!(job["failure"]["code"], "gap", "{job}");
+}
+
+/// Behind the cut, places in the stream and numbers in the log come a second time.
+#[tokio::test]
+async fn what_is_accepted_behind_records_that_the_broker_lost_is_delivered() {
+    cut_log(true).await;
+}
+
+#[tokio::test]
+async fn so_it_is_when_nobody_remembers_but_the_receivers_lane() {
+    cut_log(false).await;
+}

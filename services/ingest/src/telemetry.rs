@@ -5,7 +5,7 @@ use std::time::Duration;
 use auditrelay_ingest_core::rejection::{Rejection, RejectionKind};
 use auditrelay_model::Scope;
 use auditrelay_model::event::{AuditEvent, EventKind};
-use auditrelay_model::record::Record;
+use auditrelay_model::record::{Place, Record};
 use auditrelay_runtime::metrics::{self, Metrics, TracedHistogram};
 use auditrelay_runtime::telemetry;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -153,7 +153,8 @@ impl Telemetry {
         add.register("ingest_bundle_duration_seconds", help, self.bundle_duration.clone());
         let help = "Records that travelled to the broker together, by what became of them";
         add.register("ingest_convoy_records", help, self.convoy_records.clone());
-        let help = "Last messages of scopes that are no record, or not as they were stored";
+        let help =
+            "Logs whose last message is no record, is not as it was stored, or was not the last";
         add.register("ingest_damaged_ends", help, self.damaged_ends.clone());
         let help = "Repeated event ids whose event says something else than the stored one";
         add.register("ingest_id_conflicts", help, self.id_conflicts.clone());
@@ -302,6 +303,12 @@ impl Telemetry {
         } else {
             tracing::error!(%scope, sequence, "the scope's last message cannot be read: a new epoch begins behind it");
         }
+    }
+
+    /// The broker lost records of a scope that were stored; the first one behind is.
+    pub(crate) fn cut(&self, scope: Scope, left: Place, known: Place) {
+        self.damaged_ends.inc();
+        tracing::error!(%scope, ?left, ?known, "the broker lost the last records of the scope's log: a new epoch began behind what is left");
     }
 
     /// A record is given up.

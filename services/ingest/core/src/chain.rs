@@ -6,7 +6,7 @@
 
 use auditrelay_model::event::AuditEvent;
 use auditrelay_model::id::RecordId;
-use auditrelay_model::record::{Digest, Record};
+use auditrelay_model::record::{Digest, Place, Record};
 use auditrelay_model::{Scope, Timestamp};
 
 /// The end of a scope's chain.
@@ -27,6 +27,11 @@ impl Tip {
     pub fn of(record: &Record, digest: Digest, sequence: u64) -> Self {
         Self { epoch: record.epoch, last_number: record.last_number(), digest, sequence }
     }
+
+    /// The place of the last event.
+    pub const fn place(&self) -> Place {
+        Place { epoch: self.epoch, number: self.last_number }
+    }
 }
 
 /// Where a scope's log ends.
@@ -42,14 +47,33 @@ pub enum End {
         /// Its stream sequence.
         sequence: u64,
     },
+    /// Before something that was stored: the broker has lost it. Whoever got it would take another
+    /// record with its numbers for the same one, so the next record begins an epoch.
+    Cut {
+        /// Stream sequence of the last record that is left.
+        sequence: u64,
+        /// The last event that is left.
+        left: Place,
+        /// The last event that is known to have been stored.
+        known: Place,
+    },
 }
 
 impl End {
+    /// What a log's last record makes of it for who knows that this event was stored.
+    pub fn of(last: Tip, known: Option<Place>) -> Self {
+        let left = last.place();
+        match known.filter(|known| *known > left) {
+            Some(known) => Self::Cut { sequence: last.sequence, left, known },
+            None => Self::At(last),
+        }
+    }
+
     /// The record to number behind, if there is one.
     pub const fn tip(&self) -> Option<&Tip> {
         match self {
             Self::At(tip) => Some(tip),
-            Self::Nothing | Self::Unreadable { .. } => None,
+            Self::Nothing | Self::Unreadable { .. } | Self::Cut { .. } => None,
         }
     }
 
@@ -58,7 +82,7 @@ impl End {
         match self {
             Self::Nothing => 0,
             Self::At(tip) => tip.sequence,
-            Self::Unreadable { sequence } => *sequence,
+            Self::Unreadable { sequence } | Self::Cut { sequence, .. } => *sequence,
         }
     }
 }

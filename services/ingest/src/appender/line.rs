@@ -6,17 +6,21 @@
 use auditrelay_ingest_core::chain::{self, End, Tip};
 use auditrelay_model::Scope;
 use auditrelay_model::id::RecordId;
-use auditrelay_model::record::Record;
-use auditrelay_streams::{Appended, ReadError};
+use auditrelay_model::record::{Place, Record};
+use auditrelay_streams::{Appended, ChainEnd, LastLink, ReadError};
 
 use super::Shared;
 use super::past::Past;
+use crate::telemetry::Telemetry;
 
 /// One scope's line.
 pub(super) struct Line {
     scope: Scope,
     end: Option<End>,
+    /// The last event that is known to have been stored: here, or by whom a receiver got it.
+    known: Option<Place>,
     pub(super) past: Past,
+    telemetry: Telemetry,
 }
 
 /// What the broker says about a scope's end.
@@ -28,7 +32,13 @@ pub(super) struct Seen {
 
 impl Line {
     pub(super) fn new(scope: Scope, shared: &Shared) -> Self {
-        Self { scope, end: None, past: Past::new(shared.duplicate_window) }
+        Self {
+            scope,
+            end: None,
+            known: None,
+            past: Past::new(shared.duplicate_window),
+            telemetry: shared.telemetry.clone(),
+        }
     }
 
     /// Makes sure that the end is known and, if a request may be a repetition, the recent past.
@@ -43,23 +53,39 @@ impl Line {
 
     /// Asks the broker for the end.
     pub(super) async fn look_again(&mut self, shared: &Shared) -> Result<Seen, ReadError> {
-        let last = shared.streams.chain_end(self.scope).await?;
+        let last = self.last(shared).await?;
         let link = last.as_ref().and_then(|last| last.link);
         let end = match (&last, link) {
             (None, _) => End::Nothing,
-            (Some(last), Some(link)) => End::At(Tip {
-                epoch: link.epoch,
-                last_number: link.last_number,
-                digest: link.digest,
-                sequence: last.sequence,
-            }),
+            (Some(last), Some(link)) => {
+                let LastLink { epoch, last_number, digest, .. } = link;
+                End::of(Tip { epoch, last_number, digest, sequence: last.sequence }, self.known)
+            }
             (Some(last), None) => End::Unreadable { sequence: last.sequence },
         };
         if let Some(last) = last.filter(|last| last.is_damaged) {
-            shared.telemetry.damaged(self.scope, last.sequence, link.is_some());
+            self.telemetry.damaged(self.scope, last.sequence, link.is_some());
         }
-        self.end = Some(end);
+        self.is_at(end);
         Ok(Seen { end, last: link.map(|link| link.record) })
+    }
+
+    /// The log's last message. At first it is asked as well what was delivered of the log: a broker
+    /// may have lost what comes behind.
+    async fn last(&mut self, shared: &Shared) -> Result<Option<ChainEnd>, ReadError> {
+        let streams = &shared.streams;
+        if self.known.is_some() {
+            return streams.chain_end(self.scope).await;
+        }
+        let (last, delivered) =
+            tokio::join!(streams.chain_end(self.scope), streams.delivered(self.scope));
+        self.known = delivered;
+        last
+    }
+
+    fn is_at(&mut self, end: End) {
+        self.known = self.known.max(end.tip().map(Tip::place));
+        self.end = Some(end);
     }
 
     /// Learns what others stored, up to the end.
@@ -80,8 +106,11 @@ impl Line {
 
     /// What was appended behind `before` made this end.
     pub(super) fn ends_at(&mut self, before: End, tip: Tip) {
+        if let End::Cut { left, known, .. } = before {
+            self.telemetry.cut(self.scope, left, known);
+        }
         self.past.goes_on(before.expected_sequence(), &tip);
-        self.end = Some(End::At(tip));
+        self.is_at(End::At(tip));
     }
 
     /// Nobody knows what became of an append.

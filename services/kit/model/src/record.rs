@@ -15,7 +15,8 @@ pub struct Record {
     pub id: RecordId,
     /// Whose log.
     pub scope: Scope,
-    /// The life of the chain; a new one begins when every record of the scope has expired.
+    /// The life of the chain; a new one begins when every record of the scope has expired, or where
+    /// the broker lost the last of them.
     pub epoch: u64,
     /// Number of the first event: gapless within an epoch, beginning at 1.
     pub first_number: u64,

@@ -1,6 +1,9 @@
 //! Facts of lanes.
 
+use std::time::Duration;
+
 use auditrelay_model::delivery::{DeliveryEvent, Lane, LaneState};
+use auditrelay_model::record::{Place, Position};
 use auditrelay_model::{Scope, Timestamp};
 
 use crate::append::Outgoing;
@@ -11,6 +14,9 @@ use crate::pages::Backwards;
 use crate::reader::Undecodable;
 use crate::subject;
 use crate::topology::StreamName;
+
+/// How long somebody who can do without waits for an answer.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// The end of a lane's facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +58,14 @@ impl Streams {
                 Err(error) => Err(ReadError::Corrupt(error.to_string())),
             })
             .transpose()
+    }
+
+    /// The last event of a scope that a receiver is known to have got from its live lane, if that
+    /// can be told within a moment.
+    pub async fn delivered(&self, scope: Scope) -> Option<Place> {
+        let asking = tokio::time::timeout(GLANCE, self.last_delivery(scope, Lane::Live));
+        let (event, _) = asking.await.ok()?.ok()??;
+        event.state.cursor.map(|Position { epoch, number, .. }| Place { epoch, number })
     }
 
     /// The lane's newest fact that can be read, with its sequence; what cannot is passed over.

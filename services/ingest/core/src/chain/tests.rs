@@ -1,6 +1,8 @@
 use auditrelay_model::id::OrgId;
 use uuid::Uuid;
 
+use auditrelay_model::record::Place;
+
 use super::*;
 
 fn record(id: u128, events: usize) -> Record {
@@ -63,4 +65,18 @@ fn behind_what_nobody_can_read_an_epoch_begins() {
     let mut next = record(2, 1);
     number_behind(end.tip(), &mut next);
     assert_eq!((next.first_number, next.previous_digest, end.expected_sequence()), (1, None, 9));
+}
+
+#[test]
+fn behind_what_the_broker_lost_an_epoch_begins() {
+    let last = Tip { epoch: 5, last_number: 4, digest: [7; 32], sequence: 40 };
+    let known = |epoch, number| Some(Place { epoch, number });
+    for known in [None, known(5, 3), known(5, 4), known(4, 9)] {
+        assert_eq!(End::of(last, known), End::At(last), "{known:?}");
+    }
+    for known in [known(5, 5), known(6, 1)] {
+        let end = End::of(last, known);
+        let cut = End::Cut { sequence: 40, left: last.place(), known: known.unwrap() };
+        assert_eq!((end, end.tip(), end.expected_sequence()), (cut, None, 40));
+    }
 }

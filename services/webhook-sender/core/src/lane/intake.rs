@@ -51,12 +51,29 @@ impl Lane {
             Reading::Exhausted | Reading::Rejoining { .. } => self.reading = Reading::On,
             Reading::On | Reading::Rejoined { .. } | Reading::LookingAgain { .. } => {}
         }
+        if let Some(tail) = self.cut_behind(arrival) {
+            let reason = format!(
+                "the log was cut behind event number {} at stream sequence {}, and what came next is                  gone: the operator must look for what removed it",
+                tail.number, tail.sequence
+            );
+            return self.stop("gap", reason, moment);
+        }
         self.count_ended(arrival);
         match fit(self.tail(), arrival.epoch, arrival.first_number, arrival.last_number) {
             Fit::Known => self.known(arrival),
             Fit::Next { skip } => self.take(arrival, skip),
             Fit::Gap { expected } => self.gap(arrival, expected, moment),
         }
+    }
+
+    /// Where a replay stands when the log goes on in another epoch although what it read last is
+    /// still there: such an epoch begins behind a loss.
+    fn cut_behind(&self, arrival: &Arrival) -> Option<Position> {
+        let in_window =
+            matches!(&self.course, Course::Replay { until, .. } if arrival.sequence <= *until);
+        let is_cut =
+            |tail: &Position| tail.epoch < arrival.epoch && tail.sequence >= arrival.oldest;
+        self.tail().filter(|tail| in_window && is_cut(tail))
     }
 
     /// A new life of the log begins when every record of the one before is gone: what of that was

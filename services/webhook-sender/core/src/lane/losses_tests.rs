@@ -80,6 +80,19 @@ fn a_hole_is_told_to_the_operator_by_its_place() {
 }
 
 #[test]
+fn a_replay_does_not_pass_over_the_end_of_a_log_that_was_cut() {
+    for (sequence, oldest, word) in [(3, 1, Some("stopped gap")), (3, 2, None), (10, 1, None)] {
+        let mut bench = Bench::replay(0, 20, 9);
+        bench.step(record(1, 1, &[1]));
+        bench.answer(200);
+        let anew = of_epoch(2, record(sequence, 1, &[1]), Vec::new());
+        let words = bench.step(seen(anew, |arrival| Arrival { oldest, ..arrival }));
+        let stopped = words.iter().find(|word| word.starts_with("stopped"));
+        assert_eq!(stopped.map(String::as_str), word, "{sequence} {oldest}: {words:?}");
+    }
+}
+
+#[test]
 fn what_is_gone_before_its_time_is_told_as_such() {
     let retention = i64::try_from(RETENTION.as_nanos()).unwrap();
     for (oldest, age, early) in
