@@ -46,7 +46,7 @@ pub(crate) async fn story(
         fleet.brokers.all[carrier].signal(Signal::SIGCONT);
         served(sides).await;
         note("the power of the brokers is cut");
-        fleet.brokers.cut_power().await;
+        fleet.brokers.cut_all_power().await;
         served(sides).await;
         let stored = convoys(&admin).await;
         history.say(&format!("{stored} convoys since ingest was started in round {round}"));

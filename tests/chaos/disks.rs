@@ -106,7 +106,8 @@ impl Drop for Mount {
     }
 }
 
-async fn run(program: &str, args: &[&str]) {
+/// Runs a program that is part of the system; it must succeed.
+pub(crate) async fn run(program: &str, args: &[&str]) {
     let running = Command::new(program).args(args).kill_on_drop(true).output();
     let done = tokio::time::timeout(Duration::from_mins(1), running).await;
     let done = done.expect("it ends").expect("it can be run");

@@ -11,9 +11,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
-use crate::brokers::Brokers;
+use crate::brokers::{Brokers, Ground};
 use crate::clocks;
-use crate::disks::Disk;
 use crate::link::Link;
 
 /// Every service, how often it runs, and its listening port's setting.
@@ -66,9 +65,13 @@ impl Process {
         Self { name, spawn: Box::new(spawn), child, more, links }
     }
 
+    /// Of its process, while it runs.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = self.child.as_ref().and_then(Child::id);
-        if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()) {
+        if let Some(pid) = self.id().and_then(|pid| i32::try_from(pid).ok()) {
             kill(Pid::from_raw(pid), signal).expect("it is our own child");
         }
     }
@@ -105,17 +108,17 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    pub(crate) async fn start(brokers: usize, disk: Disk, crew: Crew, more: Env) -> Self {
-        let (mut env, keys) = settings(brokers);
+    pub(crate) async fn start(ground: &Ground, crew: Crew, more: Env) -> Self {
+        let (mut env, keys) = settings(ground.brokers);
         env.extend(more);
-        let brokers = Brokers::start(brokers, disk).await;
+        let brokers = Brokers::start(ground).await;
         let logs = tempfile::tempdir().expect("a temporary directory");
         let (mut services, mut ports) = (Vec::new(), BTreeMap::<&str, Vec<u16>>::new());
         for (service, count, listen) in crew {
             for index in 0..count {
                 let mut links = Vec::new();
-                for port in &brokers.ports {
-                    links.push(Link::to(*port).await);
+                for place in &brokers.clients {
+                    links.push(Link::to(*place).await);
                 }
                 let mut env = env.clone();
                 env.insert("AUDITRELAY_NATS_URL", urls(&links));
@@ -157,8 +160,7 @@ impl Fleet {
 }
 
 fn urls(links: &[Link]) -> String {
-    let urls: Vec<String> =
-        links.iter().map(|link| format!("nats://127.0.0.1:{}", link.port)).collect();
+    let urls: Vec<String> = links.iter().map(|link| format!("nats://{}", link.place)).collect();
     urls.join(",")
 }
 

@@ -22,17 +22,18 @@ pub(crate) enum Wire {
 
 #[derive(Clone)]
 pub(crate) struct Link {
-    pub(crate) port: u16,
+    /// Where it begins.
+    pub(crate) place: SocketAddr,
     wire: watch::Sender<Wire>,
 }
 
 impl Link {
-    pub(crate) async fn to(port: u16) -> Self {
+    pub(crate) async fn to(far: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-        let own = listener.local_addr().expect("a bound socket has an address").port();
+        let place = listener.local_addr().expect("a bound socket has an address");
         let (wire, seen) = watch::channel(Wire::Good);
-        tokio::spawn(serve(listener, SocketAddr::from(([127, 0, 0, 1], port)), seen));
-        Self { port: own, wire }
+        tokio::spawn(serve(listener, far, seen));
+        Self { place, wire }
     }
 
     pub(crate) fn set(&self, wire: Wire) {

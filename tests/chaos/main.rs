@@ -5,8 +5,9 @@
 //! Cast: [`fleet::Fleet`] is the processes and their [`brokers::Brokers`], with a
 //! [`link::Link`] between each process and each broker; [`faults`] says what may go wrong;
 //! [`people`] produce and receive in a [`scene`]; [`check`] compares what was accepted with what
-//! arrived. [`senders`] does to the senders alone what is worst for them; [`stories`], [`clocks`], [`crowd`]
-//! and [`steps`] let one kind of thing go wrong.
+//! arrived. [`senders`] does to the senders alone what is worst for them; [`stories`], [`clocks`], [`crowd`],
+//! [`network`], [`confine`] and [`steps`] let one kind of thing go wrong. [`unsynced`] shows what is lost
+//! by brokers that do not sync every write.
 //!
 //! ```text
 //! cargo test -p auditrelay-tests --test chaos long_runs -- --ignored --nocapture
@@ -26,12 +27,15 @@
 mod brokers;
 mod check;
 mod clocks;
+mod confine;
 mod crowd;
 mod disks;
 mod faults;
 mod fleet;
 mod history;
 mod link;
+mod network;
+mod older;
 mod people;
 mod random;
 mod run;
@@ -39,6 +43,7 @@ mod scene;
 mod senders;
 mod steps;
 mod stories;
+mod unsynced;
 
 use std::time::Duration;
 
@@ -145,4 +150,36 @@ async fn a_long_story_of_leaders() {
 #[ignore = "a minute; see the head of this file"]
 async fn a_long_story_of_majorities() {
     tell(Story::Majority, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes; see the head of this file"]
+async fn a_long_story_of_cables() {
+    tell(Story::Cables, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes; see the head of this file"]
+async fn a_long_story_of_the_worst_order() {
+    tell(Story::Worst, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes; see the head of this file"]
+async fn a_long_story_of_two_versions() {
+    tell(Story::Upgrade, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a minute; see the head of this file"]
+async fn a_long_story_of_scarcity() {
+    tell(Story::Scarce, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a minute; see the head of this file"]
+async fn a_long_story_of_brokers_that_sync_now_and_then() {
+    for brokers in [1, 3] {
+        assert!(unsynced::power(brokers).await != Some(0), "then nobody need sync every write");
+    }
 }

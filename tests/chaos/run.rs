@@ -8,13 +8,17 @@ use auditrelay_testkit::siem::Answer;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::brokers::Ground;
 use crate::check;
 use crate::clocks;
+use crate::confine;
 use crate::crowd;
-use crate::disks::{Disk, Mount};
+use crate::disks::Disk;
 use crate::faults::Fault;
 use crate::fleet::{BATCH, Crew, DOUBLE, Env, Fleet, ONE_INGEST};
 use crate::history::History;
+use crate::network;
+use crate::older;
 use crate::people::{Call, Caller};
 use crate::random::Random;
 use crate::scene::{self, DRAIN, Side, Writers};
@@ -49,6 +53,14 @@ pub(crate) enum Story {
     Leader,
     /// Most of the brokers are gone.
     Majority,
+    /// Cables between brokers are pulled, or carry one way only.
+    Cables,
+    /// One power cut and two pauses, in the order that is worst.
+    Worst,
+    /// Brokers of this version become newer ones.
+    Upgrade,
+    /// Every service has few file descriptors, little time and little memory.
+    Scarce,
     /// So many times all of it to many organizations, whose records travel together.
     Crowd(usize),
 }
@@ -56,60 +68,43 @@ pub(crate) enum Story {
 /// What went wrong, and when.
 pub(crate) type Incident = (String, Instant);
 
+/// Where a story is played, and by whom.
+struct Stage {
+    ground: Ground,
+    crew: Crew,
+    /// How many organizations there are.
+    organizations: usize,
+    /// How many write for each of them.
+    writers: usize,
+    settings: Env,
+}
+
 impl Story {
-    const fn disk(self) -> Disk {
+    /// Its stage; none where this machine cannot set it.
+    async fn stage(self, brokers: usize) -> Option<Stage> {
+        let mut stage = Stage {
+            ground: Ground::firm(brokers),
+            crew: DOUBLE,
+            organizations: 3,
+            writers: 2,
+            settings: Env::new(),
+        };
         match self {
-            Self::Power(_) | Self::Crowd(_) => Disk::Image,
-            Self::Disk => Disk::Small(64),
-            Self::Random
-            | Self::EveryStep
-            | Self::Limit
-            | Self::Clocks
-            | Self::Leader
-            | Self::Majority => Disk::Ours,
-        }
-    }
-
-    /// Who serves.
-    const fn crew(self) -> Crew {
-        match self {
-            Self::Crowd(_) => ONE_INGEST,
-            Self::Power(_)
-            | Self::Disk
-            | Self::Random
-            | Self::EveryStep
-            | Self::Limit
-            | Self::Clocks
-            | Self::Leader
-            | Self::Majority => DOUBLE,
-        }
-    }
-
-    /// How many organizations there are, and how many write for each.
-    const fn people(self) -> (usize, usize) {
-        match self {
-            Self::Crowd(_) => (40, 1),
-            Self::Power(_)
-            | Self::Disk
-            | Self::Random
-            | Self::EveryStep
-            | Self::Limit
-            | Self::Clocks
-            | Self::Leader
-            | Self::Majority => (3, 2),
-        }
-    }
-
-    /// The settings under which it is played; none where this machine cannot play it.
-    async fn settings(self) -> Option<Env> {
-        match self {
-            Self::Clocks => clocks::ours(),
-            Self::Limit => Some(Env::from([(stories::LIMIT, stories::LITTLE.to_owned())])),
-            Self::Power(_) | Self::Disk | Self::Crowd(_) => {
-                Mount::can_be_had(self.disk()).await.then(Env::new)
+            Self::Power(_) | Self::Worst => stage.ground.disk = Disk::Image,
+            Self::Disk => stage.ground.disk = Disk::Small(64),
+            Self::Crowd(_) => {
+                stage.ground.disk = Disk::Image;
+                stage.crew = ONE_INGEST;
+                (stage.organizations, stage.writers) = (40, 1);
             }
-            Self::Random | Self::EveryStep | Self::Leader | Self::Majority => Some(Env::new()),
+            Self::Limit => drop(stage.settings.insert(stories::LIMIT, stories::LITTLE.to_owned())),
+            Self::Clocks => stage.settings = clocks::ours()?,
+            Self::Cables => stage.ground.apart = true,
+            Self::Upgrade => stage.ground.server = Some(older::server().await?),
+            Self::Scarce => confine::can_be_had().then_some(())?,
+            Self::Random | Self::EveryStep | Self::Leader | Self::Majority => {}
         }
+        stage.ground.can_be_had().await.then_some(stage)
     }
 }
 
@@ -118,14 +113,13 @@ pub(crate) async fn play(run: Run) {
     let name = format!("{:?}-{}-{}", run.story, run.seed, run.brokers);
     let history = History::new(&name.replace(['(', ')'], ""));
     history.say(&format!("{run:?}"));
-    let Some(settings) = run.story.settings().await else {
-        history.say("not played: this machine lacks the rights, or libfaketime");
+    let Some(stage) = run.story.stage(run.brokers).await else {
+        history.say("not played: this machine lacks the rights, or what it takes");
         return;
     };
-    let mut fleet = Fleet::start(run.brokers, run.story.disk(), run.story.crew(), settings).await;
+    let mut fleet = Fleet::start(&stage.ground, stage.crew, stage.settings).await;
     let api = Caller::new(vec![fleet.api], Duration::from_secs(10));
-    let (organizations, writers) = run.story.people();
-    let sides = scene::sides(&api, organizations, writers).await;
+    let sides = scene::sides(&api, stage.organizations, stage.writers).await;
     moods(&sides, run.seed);
     let writers = Writers::begin(&fleet, &sides);
     history.say("everything runs");
@@ -160,6 +154,10 @@ async fn tell(
         Story::Clocks => clocks::jump(fleet, history, sides, api).await,
         Story::Leader => stories::leader(fleet, history, sides).await,
         Story::Majority => stories::majority(fleet, history, sides).await,
+        Story::Cables => network::cables(fleet, history, sides).await,
+        Story::Worst => stories::worst(fleet, history, sides).await,
+        Story::Upgrade => stories::upgrade(fleet, history, sides).await,
+        Story::Scarce => confine::scarcity(fleet, history, sides).await,
         Story::Crowd(rounds) => crowd::story(fleet, history, sides, rounds).await,
     }
 }
@@ -305,7 +303,7 @@ async fn ended(api: &Caller, side: &Side, past: &[String]) -> Vec<String> {
     }
 }
 
-/// The longest time without an acceptance around each kind of fault.
+/// The longest time without an acceptance after each kind of fault, until the next one.
 fn tell_silences(sides: &[Side], faults: &[Incident], history: &History) {
     let mut times: Vec<Instant> = Vec::new();
     for side in sides {
@@ -315,12 +313,11 @@ fn tell_silences(sides: &[Side], faults: &[Incident], history: &History) {
     }
     times.sort_unstable();
     let mut longest = std::collections::BTreeMap::<&str, Duration>::new();
-    for (name, at) in faults {
-        let window = *at..*at + Duration::from_secs(8);
-        let around = times.windows(2).filter(|pair| window.contains(&pair[1]));
-        let silence = around.map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
-        let known = longest.entry(name).or_default();
-        *known = silence.max(*known);
+    for pair in times.windows(2) {
+        if let Some((name, _)) = faults.iter().rfind(|(_, at)| *at < pair[1]) {
+            let known = longest.entry(name).or_default();
+            *known = (pair[1] - pair[0]).max(*known);
+        }
     }
     for (name, silence) in longest {
         history.say(&format!("{name}: {:.2} s without a 202", silence.as_secs_f64()));

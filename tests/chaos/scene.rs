@@ -47,7 +47,8 @@ impl Side {
         self.with_ledgers(|ledgers| ledgers.iter().map(of).sum())
     }
 
-    fn missing(&self) -> usize {
+    /// How many of those have not arrived.
+    pub(crate) fn missing(&self) -> usize {
         self.with_ledgers(|ledgers| check::missing(ledgers, &self.siem.live_ids()))
     }
 }

@@ -9,8 +9,8 @@ use auditrelay_testkit::siem::Answer;
 use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
+use crate::brokers::Ground;
 use crate::check;
-use crate::disks::Disk;
 use crate::fleet::{BATCH, Env, Fleet, SENDERS};
 use crate::people::Caller;
 use crate::scene::{self, Side, Writers};
@@ -59,7 +59,7 @@ struct Scene {
 impl Scene {
     /// Everybody sends; one receiver is slow, one fails now and then.
     async fn begin() -> Self {
-        let fleet = Fleet::start(1, Disk::Ours, SENDERS, Env::new()).await;
+        let fleet = Fleet::start(&Ground::firm(1), SENDERS, Env::new()).await;
         let api = Caller::new(vec![fleet.api], Duration::from_secs(10));
         let sides = scene::sides(&api, 3, WRITERS).await;
         sides[1].siem.answer_always(Answer::Slow(Duration::from_millis(60), 200));

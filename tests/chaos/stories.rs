@@ -1,11 +1,13 @@
 //! One thing goes wrong, thoroughly, while everybody sends: the power, the disk, the store's limit,
-//! the brokers' leader, their majority.
+//! the brokers' leader, their majority, their version.
 
 use std::time::Duration;
 
+use auditrelay_broker::find_or_provide;
 use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
+use crate::brokers::SERVER;
 use crate::disks::Mount;
 use crate::faults::{Fault, What, Whom};
 use crate::fleet::Fleet;
@@ -21,9 +23,11 @@ const MORE: &str = "1GB";
 /// The setting of that.
 pub(crate) const LIMIT: &str = "AUDITRELAY_RETENTION_EVENTS_MAX_BYTES";
 /// Longer than the brokers wait for a sign of their leader.
-const LONG: Duration = Duration::from_secs(10);
+pub(crate) const LONG: Duration = Duration::from_secs(10);
+/// Shorter than that.
+const SHORT: Duration = Duration::from_secs(2);
 
-fn note(history: &History, name: &str) -> Incident {
+pub(crate) fn note(history: &History, name: &str) -> Incident {
     history.say(name);
     (name.to_owned(), Instant::now())
 }
@@ -41,7 +45,7 @@ pub(crate) async fn power(
         served(sides).await;
         tokio::time::sleep(random.between(shortest, longest)).await;
         incidents.push(note(history, "the power of the brokers is cut"));
-        lost += usize::from(fleet.brokers.cut_power().await);
+        lost += usize::from(fleet.brokers.cut_all_power().await);
     }
     served(sides).await;
     history.say(&format!("{lost} of {cuts} cuts took what was not synced"));
@@ -122,4 +126,45 @@ pub(crate) async fn majority(
     served(sides).await;
     fleet.brokers.all[gone[1]].revive();
     vec![lost, back]
+}
+
+/// One broker is behind when another loses its power and the third falls asleep: the first two are a
+/// majority, of which one never had the newest and the other may have it no more.
+pub(crate) async fn worst(fleet: &mut Fleet, history: &History, sides: &[Side]) -> Vec<Incident> {
+    let mut incidents = Vec::new();
+    for _ in 0..3 {
+        served(sides).await;
+        let leader = fleet.brokers.leader().await;
+        let (behind, dark) = ((leader + 1) % 3, (leader + 2) % 3);
+        fleet.brokers.all[behind].signal(Signal::SIGSTOP);
+        tokio::time::sleep(SHORT).await;
+        served(sides).await;
+        incidents.push(note(history, "one power cut, one asleep, one behind"));
+        fleet.brokers.all[leader].signal(Signal::SIGSTOP);
+        fleet.brokers.cut_power(dark..dark + 1).await;
+        fleet.brokers.all[behind].signal(Signal::SIGCONT);
+        served(sides).await;
+        fleet.brokers.all[leader].signal(Signal::SIGCONT);
+    }
+    served(sides).await;
+    incidents
+}
+
+/// Brokers of the version before are replaced, one after the other, while everybody sends.
+pub(crate) async fn upgrade(fleet: &mut Fleet, history: &History, sides: &[Side]) -> Vec<Incident> {
+    let newer = find_or_provide().await.expect("a nats-server that is new enough").path;
+    let newer = newer.to_str().expect("a path in UTF-8").to_owned();
+    let mut incidents = Vec::new();
+    for index in 0..fleet.brokers.all.len() {
+        served(sides).await;
+        // Until then the one before has not caught up.
+        fleet.brokers.leader().await;
+        incidents.push(note(history, "a broker is replaced by a newer one"));
+        let broker = &mut fleet.brokers.all[index];
+        broker.more.insert(SERVER, newer.clone());
+        broker.end(Signal::SIGTERM).await;
+        broker.revive();
+    }
+    served(sides).await;
+    incidents
 }
