@@ -76,6 +76,7 @@ def main() -> int:
                 (out / f"{name}.yaml").write_text(yaml.safe_dump_all(found))
             print(f"{name}: {len(found)} objects")
             wrong += promises(name, found)
+            wrong += [f"{name}: {mistake}" for one in found for mistake in unrestricted(one)]
         for name, values in {
             "a misspelled value": {"servicse": {}},
             "no replicas": {"services": {"api": {"replicas": 0}}},
@@ -111,6 +112,41 @@ def promises(name: str, found: list[dict]) -> list[str]:
             if outside != one["metadata"]["name"].endswith("webhook-sender"):
                 wrong.append(f"{name}: {one['metadata']['name']} and the way out")
     return wrong
+
+
+# What Kubernetes' own profile "restricted" lets a pod mount.
+VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+
+
+def unrestricted(one: dict) -> list[str]:
+    """What that profile would not let in, or warn of; in a namespace that enforces it nothing of it starts."""
+    kinds = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
+    if one["kind"] == "Pod":
+        pod = one["spec"]
+    elif one["kind"] in kinds:
+        pod = one["spec"]["template"]["spec"]
+    elif one["kind"] == "CronJob":
+        pod = one["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    else:
+        return []
+    wrong = [f"{key} is on" for key in ("hostNetwork", "hostPID", "hostIPC") if pod.get(key)]
+    for volume in pod.get("volumes", []):
+        wrong += [f"a volume is a {kind}" for kind in volume.keys() - VOLUMES - {"name"}]
+    of_pod = pod.get("securityContext", {})
+    for container in pod["containers"] + pod.get("initContainers", []):
+        own = {**of_pod, **container.get("securityContext", {})}
+        capabilities = own.get("capabilities", {})
+        for what, holds in {
+            "may be root": own.get("runAsNonRoot") is True and own.get("runAsUser") != 0,
+            "may gain privileges": own.get("allowPrivilegeEscalation") is False and not own.get("privileged"),
+            "keeps capabilities": capabilities == {"drop": ["ALL"]},
+            "has no seccomp profile": own.get("seccompProfile", {}).get("type") in ("RuntimeDefault", "Localhost"),
+            "asks for a port of the host": not any("hostPort" in port for port in container.get("ports", [])),
+            "unmasks /proc": own.get("procMount", "Default") == "Default",
+        }.items():
+            if not holds:
+                wrong.append(f"{container['name']} {what}")
+    return [f"{one['kind']} {one['metadata']['name']}: {mistake}" for mistake in wrong]
 
 
 sys.exit(main())

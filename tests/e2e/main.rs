@@ -15,6 +15,7 @@ mod ledger;
 mod operators;
 mod permissions;
 mod quarantine;
+mod receiver;
 mod recovery;
 mod replay;
 mod replay_jobs;

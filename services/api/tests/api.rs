@@ -15,6 +15,8 @@ mod console;
 mod console_sessions;
 #[path = "api/console_speed.rs"]
 mod console_speed;
+#[path = "api/guesses.rs"]
+mod guesses;
 #[path = "api/inputs.rs"]
 mod inputs;
 #[path = "api/kongctl.rs"]

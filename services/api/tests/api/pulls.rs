@@ -1,13 +1,12 @@
 //! Pages under pressure: a broker that sleeps, readers that leave or do not read, too many of them.
 
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use auditrelay_model::{Clock, Scope};
 use auditrelay_runtime::clock::SystemClock;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -39,24 +38,6 @@ fn signal(world: &World, name: &str) {
     assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
 }
 
-/// Counts the reads of stored events that the broker is asked for.
-async fn reads_of(world: &World) -> Arc<AtomicUsize> {
-    let address = world.broker.as_ref().unwrap().url().replace("nats://", "");
-    let mut broker = TcpStream::connect(address).await.unwrap();
-    let said = b"CONNECT {\"verbose\":false}\r\nSUB $JS.API.DIRECT.GET.EVENTS 1\r\nPING\r\n";
-    broker.write_all(said).await.unwrap();
-    let mut heard = BufReader::new(broker).lines();
-    while heard.next_line().await.unwrap().unwrap() != "PONG" {}
-    let reads = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&reads);
-    tokio::spawn(async move {
-        while let Ok(Some(line)) = heard.next_line().await {
-            counted.fetch_add(usize::from(line.starts_with("MSG ")), Ordering::SeqCst);
-        }
-    });
-    reads
-}
-
 async fn wait_for(reads: &AtomicUsize, count: usize) {
     let seen = async {
         while reads.load(Ordering::SeqCst) < count {
@@ -69,7 +50,7 @@ async fn wait_for(reads: &AtomicUsize, count: usize) {
 #[tokio::test]
 async fn a_broker_that_falls_asleep_under_a_page_is_answered_503_and_read_again_when_it_wakes() {
     let (world, viewer) = with_much().await;
-    let reads = reads_of(&world).await;
+    let reads = world.asked("$JS.API.DIRECT.GET.EVENTS").await;
     let asking = tokio::spawn({
         let viewer = viewer.clone();
         async move { viewer.get(NOTHING).await }
@@ -89,7 +70,7 @@ async fn a_broker_that_falls_asleep_under_a_page_is_answered_503_and_read_again_
 #[tokio::test]
 async fn nothing_more_is_read_for_a_client_that_has_left() {
     let (world, viewer) = with_much().await;
-    let reads = reads_of(&world).await;
+    let reads = world.asked("$JS.API.DIRECT.GET.EVENTS").await;
     viewer.get(NOTHING).await.expect(200);
     let whole = reads.swap(0, Ordering::SeqCst);
     let asking = tokio::spawn(async move { viewer.get(NOTHING).await });

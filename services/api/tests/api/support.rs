@@ -1,5 +1,7 @@
 //! A broker, any number of API processes, organizations, and a client.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use auditrelay_api::Config;
@@ -14,6 +16,8 @@ use auditrelay_streams::{NatsSettings, StreamName, Streams, connect};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 
 pub(crate) const PLATFORM: &str = "platform-token-of-the-tests";
 
@@ -76,6 +80,24 @@ impl World {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         self.streams.update_stream(&kept).await.unwrap();
+    }
+
+    /// Counts what the broker is asked on a subject.
+    pub(crate) async fn asked(&self, subject: &str) -> Arc<AtomicUsize> {
+        let address = self.broker.as_ref().unwrap().url().replace("nats://", "");
+        let mut broker = TcpStream::connect(address).await.unwrap();
+        let said = format!("CONNECT {{\"verbose\":false}}\r\nSUB {subject} 1\r\nPING\r\n");
+        broker.write_all(said.as_bytes()).await.unwrap();
+        let mut heard = BufReader::new(broker).lines();
+        while heard.next_line().await.unwrap().unwrap() != "PONG" {}
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = heard.next_line().await {
+                counted.fetch_add(usize::from(line.starts_with("MSG ")), Ordering::SeqCst);
+            }
+        });
+        asked
     }
 
     pub(crate) async fn lose_broker(&mut self) {
