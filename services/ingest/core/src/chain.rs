@@ -90,8 +90,9 @@ impl End {
 /// Numbers `record` behind `tip`; again, when another writer was first. The same tip always gives
 /// the same record. Without a tip a new epoch begins, named by the time in milliseconds: every
 /// record of the last epoch has expired, so its name lies days in the past (or was erased, so it
-/// lies at least behind the one that the record would have joined).
-pub fn number_behind(tip: Option<&Tip>, record: &mut Record) {
+/// lies at least behind the one that the record would have joined, and behind that of an event that
+/// is known to have been stored).
+pub fn number_behind(tip: Option<&Tip>, known: Option<Place>, record: &mut Record) {
     if let Some(tip) = tip {
         record.epoch = tip.epoch;
         record.first_number = tip.last_number.saturating_add(1);
@@ -101,7 +102,8 @@ pub fn number_behind(tip: Option<&Tip>, record: &mut Record) {
         let erased = record.previous_digest.take().map_or(0, |_| record.epoch);
         let renewed = record.first_number == 1 && record.epoch > millis;
         let epoch = if renewed { record.epoch } else { millis.max(erased + 1) };
-        (record.epoch, record.first_number) = (epoch, 1);
+        let later = known.map_or(0, |known| known.epoch.saturating_add(1));
+        (record.epoch, record.first_number) = (epoch.max(later), 1);
     }
 }
 

@@ -124,7 +124,7 @@ impl Bundling {
             Plan::Store(planned) => planned,
         };
         let outcomes = planned.iter().map(|one| one.outcome.clone()).collect();
-        let (links, news) = self.links(planned, &ends);
+        let (links, news) = self.links(planned, lines, &ends);
         if links.is_empty() {
             return Attempt::Done(outcomes);
         }
@@ -153,17 +153,23 @@ impl Bundling {
     }
 
     /// The records, each behind the one before it.
-    fn links(&self, planned: Vec<Planned>, ends: &[End]) -> (Vec<Link>, Vec<NewEnd>) {
+    fn links(
+        &self,
+        planned: Vec<Planned>,
+        lines: &Lines,
+        ends: &[End],
+    ) -> (Vec<Link>, Vec<NewEnd>) {
         let (mut links, mut news) = (Vec::new(), Vec::new());
         let (now, key) = (self.shared.clock.now(), self.bundle.key());
         for (line, (Planned { scope, records, .. }, before)) in
             planned.into_iter().zip(ends).enumerate()
         {
             let mut end = *before;
+            let known = lines.get(line).and_then(|line| line.known());
             for (id, events) in records {
                 let key = key.map(ToOwned::to_owned);
                 let mut record = chain::unnumbered(id, scope, now, key, events);
-                chain::number_behind(end.tip(), &mut record);
+                chain::number_behind(end.tip(), known, &mut record);
                 let encoded = EncodedRecord::of(&record);
                 let is_first = end == *before;
                 end = End::At(Tip::of(&record, encoded.digest(), 0));

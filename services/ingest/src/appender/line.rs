@@ -51,6 +51,11 @@ impl Line {
         Ok(end)
     }
 
+    /// The last event that is known to have been stored.
+    pub(super) const fn known(&self) -> Option<Place> {
+        self.known
+    }
+
     /// Asks the broker for the end.
     pub(super) async fn look_again(&mut self, shared: &Shared) -> Result<Seen, ReadError> {
         let last = self.last(shared).await?;

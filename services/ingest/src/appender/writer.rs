@@ -181,7 +181,7 @@ impl Writer {
     ) -> Fate {
         let (mut failures, mut attempts) = (0, 0);
         loop {
-            chain::number_behind(end.tip(), record);
+            chain::number_behind(end.tip(), line.known(), record);
             attempts += 1;
             let error = match self.attempt(record, load.bytes(), end, attempts).await {
                 Ok(appended) => {

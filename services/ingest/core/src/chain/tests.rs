@@ -1,7 +1,6 @@
 use auditrelay_model::id::OrgId;
-use uuid::Uuid;
-
 use auditrelay_model::record::Place;
+use uuid::Uuid;
 
 use super::*;
 
@@ -15,14 +14,14 @@ fn record(id: u128, events: usize) -> Record {
 #[test]
 fn a_chain_begins_at_one_and_goes_on_without_a_gap() {
     let mut first = record(1, 3);
-    number_behind(None, &mut first);
+    number_behind(None, None, &mut first);
     assert_eq!((first.epoch, first.first_number), (1_750_280_556_123, 1));
     assert_eq!(first.previous_digest, None);
     assert_eq!(End::Nothing.expected_sequence(), 0);
 
     let tip = Tip::of(&first, [7; 32], 42);
     let mut second = record(2, 2);
-    number_behind(Some(&tip), &mut second);
+    number_behind(Some(&tip), None, &mut second);
     assert_eq!((second.epoch, second.first_number, second.last_number()), (first.epoch, 4, 5));
     assert_eq!(second.previous_digest, Some([7; 32]));
     assert_eq!((End::At(tip).tip(), End::At(tip).expected_sequence()), (Some(&tip), 42));
@@ -31,11 +30,11 @@ fn a_chain_begins_at_one_and_goes_on_without_a_gap() {
 #[test]
 fn a_record_that_lost_the_race_is_numbered_again() {
     let mut theirs = record(1, 3);
-    number_behind(None, &mut theirs);
+    number_behind(None, None, &mut theirs);
     let mut mine = record(2, 1);
-    number_behind(None, &mut mine);
+    number_behind(None, None, &mut mine);
     assert_eq!(resolve(mine.id, Some(theirs.id)), Resolution::Behind);
-    number_behind(Some(&Tip::of(&theirs, [1; 32], 9)), &mut mine);
+    number_behind(Some(&Tip::of(&theirs, [1; 32], 9)), None, &mut mine);
     assert_eq!((mine.epoch, mine.first_number), (theirs.epoch, 4));
 }
 
@@ -51,11 +50,11 @@ fn a_record_whose_answer_was_lost_is_found_again() {
 fn a_chain_that_was_erased_begins_a_later_epoch() {
     let mut record = record(1, 1);
     let tip = Tip { epoch: u64::MAX / 2, last_number: 7, digest: [7; 32], sequence: 9 };
-    number_behind(Some(&tip), &mut record);
-    number_behind(None, &mut record);
+    number_behind(Some(&tip), None, &mut record);
+    number_behind(None, None, &mut record);
     assert_eq!((record.epoch, record.first_number), (tip.epoch + 1, 1));
     let numbered = record.clone();
-    number_behind(None, &mut record);
+    number_behind(None, None, &mut record);
     assert_eq!(record, numbered, "the same tip gives the same record");
 }
 
@@ -63,7 +62,7 @@ fn a_chain_that_was_erased_begins_a_later_epoch() {
 fn behind_what_nobody_can_read_an_epoch_begins() {
     let end = End::Unreadable { sequence: 9 };
     let mut next = record(2, 1);
-    number_behind(end.tip(), &mut next);
+    number_behind(end.tip(), None, &mut next);
     assert_eq!((next.first_number, next.previous_digest, end.expected_sequence()), (1, None, 9));
 }
 
@@ -78,5 +77,15 @@ fn behind_what_the_broker_lost_an_epoch_begins() {
         let end = End::of(last, known);
         let cut = End::Cut { sequence: 40, left: last.place(), known: known.unwrap() };
         assert_eq!((end, end.tip(), end.expected_sequence()), (cut, None, 40));
+    }
+}
+
+#[test]
+fn an_epoch_is_later_than_any_that_is_known_whatever_the_clock_says() {
+    let now = 1_750_280_556_123;
+    for (known, epoch) in [(now - 1, now), (now, now + 1), (now + 9, now + 10)] {
+        let mut record = record(1, 1);
+        number_behind(None, Some(Place { epoch: known, number: 3 }), &mut record);
+        assert_eq!((record.epoch, record.first_number), (epoch, 1));
     }
 }
