@@ -18,7 +18,7 @@ use crate::keeper::Seen;
 type Label = [(&'static str, String); 1];
 
 /// Every kind of risk.
-const RISKS: [&str; 3] = ["storage", "hole", "expiry"];
+const RISKS: [&str; 4] = ["storage", "hole", "cut", "expiry"];
 
 /// Counts of this service.
 #[derive(Debug, Clone)]

@@ -26,6 +26,8 @@ const LANES_COUNTED_MAX: usize = 100;
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     covered: Option<(Instant, StreamState)>,
+    /// The last sequence of EVENTS that was ever seen.
+    furthest: u64,
     risks: BTreeMap<RiskKind, String>,
 }
 
@@ -38,6 +40,8 @@ impl Keeper {
         let mut risks = Vec::new();
         risks.extend(risk::storage(&held, events.spec.max_bytes, &self.config.thresholds));
         risks.extend(risk::hole(&held));
+        risks.extend(risk::cut(&held, self.watch.furthest));
+        self.watch.furthest = self.watch.furthest.max(held.last_sequence);
         match self.expiring().await {
             Ok(expiring) => risks.extend(expiring),
             Err(error) => {

@@ -24,6 +24,8 @@ pub enum RiskKind {
     Storage,
     /// Records vanished from the middle of EVENTS.
     Hole,
+    /// Records vanished from the end of EVENTS.
+    Cut,
     /// A lane's oldest event will expire before it is delivered.
     Expiry(Scope),
 }
@@ -34,6 +36,7 @@ impl RiskKind {
         match self {
             Self::Storage => "storage",
             Self::Hole => "hole",
+            Self::Cut => "cut",
             Self::Expiry(_) => "expiry",
         }
     }
@@ -75,6 +78,18 @@ pub fn hole(held: &Coverage) -> Option<Risk> {
             "{} records between {} and {} are gone from EVENTS; replays across them fail",
             held.missing(),
             held.first_sequence,
+            held.last_sequence
+        ),
+    })
+}
+
+/// Whether records vanished from the end of EVENTS, which once went as far as `furthest`. Told until
+/// it goes further again.
+pub fn cut(held: &Coverage, furthest: u64) -> Option<Risk> {
+    (held.last_sequence < furthest).then(|| Risk {
+        kind: RiskKind::Cut,
+        detail: format!(
+            "EVENTS ended at {furthest} and ends at {}: the broker lost what came last; events that were accepted are gone",
             held.last_sequence
         ),
     })
@@ -177,6 +192,15 @@ mod tests {
             Coverage { first_sequence: 1, last_sequence: 9, records: 8, ..Coverage::default() };
         assert_eq!(hole(&held).map(|risk| risk.kind), Some(RiskKind::Hole));
         assert_eq!(hole(&Coverage { records: 9, ..held }), None);
+    }
+
+    #[test]
+    fn a_stream_that_ends_earlier_than_it_did_is_told() {
+        let held = Coverage { last_sequence: 9, ..Coverage::default() };
+        assert_eq!((cut(&held, 0), cut(&held, 9)), (None, None));
+        let told = cut(&held, 10).unwrap();
+        assert_eq!(told.kind.name(), "cut");
+        assert!(told.detail.contains("ended at 10 and ends at 9"), "{told:?}");
     }
 
     #[test]
