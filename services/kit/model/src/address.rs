@@ -201,6 +201,20 @@ mod tests {
     }
 
     #[test]
+    fn everything_and_the_metadata_service_are_wide() {
+        for (text, is_wide_open) in [
+            ("", false),
+            ("10.0.0.0/8, fd00::/8", false),
+            ("10.0.0.0/8, 0.0.0.0/0", true),
+            ("::/0", true),
+            ("169.254.169.254", true),
+        ] {
+            let policy: AddressPolicy = text.parse().unwrap();
+            assert_eq!(policy.is_wide_open(), is_wide_open, "{text}");
+        }
+    }
+
+    #[test]
     fn a_translated_network_leads_only_where_its_carried_address_may_go() {
         let policy: AddressPolicy = "64:ff9b::/96, 10.1.0.0/16".parse().unwrap();
         assert!(policy.permits("64:ff9b::808:808".parse().unwrap()));
