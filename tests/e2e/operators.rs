@@ -8,7 +8,8 @@ use auditrelay_testkit::builders::{ago, now, some};
 use auditrelay_testkit::siem::{Answer, Siem};
 use auditrelay_testkit::stack::{Org, Service, Stack};
 use auditrelay_testkit::wait;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::ledger::{at_least_once, exactly};
 use crate::wire::Wire;
@@ -53,6 +54,35 @@ impl Scene {
             deleted += 1;
         }
         assert!(deleted > 0, "{prefix}: {names:?}");
+    }
+
+    /// Lets every consumer of EVENTS hand a record out once and no more.
+    async fn change_consumers(&mut self) {
+        for name in self.consumers().await {
+            let mut config = self.config_of(&name).await;
+            (config["max_deliver"], config["ack_wait"]) = (json!(1), json!(1_000_000_000));
+            let what = format!("CONSUMER.DURABLE.CREATE.EVENTS.{name}");
+            let change = json!({"stream_name": "EVENTS", "config": config});
+            let changed = self.wire.manage(&what, &change).await;
+            assert_eq!(changed["config"]["max_deliver"], 1, "{changed}");
+        }
+    }
+
+    /// The shards' consumers that are still so.
+    async fn changed_consumers(&mut self) -> Vec<String> {
+        let mut changed = Vec::new();
+        for name in self.consumers().await.into_iter().filter(|name| name.starts_with("live-")) {
+            let config = self.config_of(&name).await;
+            if config["max_deliver"].as_i64().unwrap_or(-1) != -1 {
+                changed.push(name);
+            }
+        }
+        changed
+    }
+
+    async fn config_of(&mut self, name: &str) -> Value {
+        let what = format!("CONSUMER.INFO.EVENTS.{name}");
+        self.wire.manage(&what, &json!({})).await["config"].clone()
     }
 
     async fn purge(&mut self, stream: &str) {
@@ -106,15 +136,7 @@ async fn consumers_that_are_deleted_are_made_again_and_nothing_is_missing() {
 #[tokio::test]
 async fn consumers_that_are_changed_are_set_right_by_whoever_reads_next() {
     let mut scene = Scene::begin().await;
-    for name in scene.consumers().await {
-        let info = scene.wire.manage(&format!("CONSUMER.INFO.EVENTS.{name}"), &json!({})).await;
-        let mut config = info["config"].clone();
-        (config["max_deliver"], config["ack_wait"]) = (json!(1), json!(1_000_000_000));
-        let what = format!("CONSUMER.DURABLE.CREATE.EVENTS.{name}");
-        let change = json!({"stream_name": "EVENTS", "config": config});
-        let changed = scene.wire.manage(&what, &change).await;
-        assert_eq!(changed["config"]["max_deliver"], 1, "{changed}");
-    }
+    scene.change_consumers().await;
     // Handed out once, and not done when the sender dies.
     scene.siem.answer_always(Answer::Silence);
     scene.accepted.extend(scene.org.send(&some(20)).await);
@@ -124,11 +146,21 @@ async fn consumers_that_are_changed_are_set_right_by_whoever_reads_next() {
     scene.stack.run(Service::Sender).await;
     scene.go_on().await;
     at_least_once(&scene.siem.live_ids(), &scene.accepted);
-    let names = scene.consumers().await;
-    for name in names.iter().filter(|name| name.starts_with("live-")) {
-        let info = scene.wire.manage(&format!("CONSUMER.INFO.EVENTS.{name}"), &json!({})).await;
-        assert_eq!(info["config"]["max_deliver"].as_i64().unwrap_or(-1), -1, "{info}");
+    assert_eq!(scene.changed_consumers().await, [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn consumers_that_are_changed_while_they_are_read_are_set_right_soon() {
+    let mut scene = Scene::begin().await;
+    scene.change_consumers().await;
+    assert_eq!(scene.changed_consumers().await.len(), 8);
+    let begun = Instant::now();
+    while !scene.changed_consumers().await.is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(50), "not yet right");
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    scene.go_on().await;
+    exactly(&scene.siem.live_ids(), &scene.accepted);
 }
 
 fn paused(stack: &Stack) -> String {

@@ -151,3 +151,48 @@ async fn a_change_is_told_once_whoever_is_killed() {
     assert!(counts.values().all(|count| *count == 1), "{counts:?}");
     assert_eq!(counts.len(), names.len());
 }
+
+/// Delivery cannot be taken from a receiver without a word: who did it is the last that it hears.
+#[tokio::test]
+async fn a_receiver_hears_who_takes_the_log_from_it_and_nothing_after_that() {
+    let stack = stack().await;
+    let (org, siem, next) = (stack.org().await, Siem::start().await, Siem::start().await);
+    let destination = org.deliver_to(&siem, "json").await;
+    siem.wait_for_live(&org.send(&some(3)).await).await;
+    let webhook = "/v3/audit-log-webhook";
+    let place = format!("/v3/audit-log-destinations/{destination}");
+
+    let _ = org.patch(webhook, &json!({ "enabled": false })).await.must(200);
+    let last = farewell(&siem, 1).await;
+    assert!(last.contains("\"act\":\"PATCH\"") && last.contains("\\\"enabled\\\":false"), "{last}");
+    let heard = siem.taken().len();
+    let unheard = org.send(&some(2)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(siem.taken().len(), heard, "it rests");
+
+    let _ = org.patch(webhook, &json!({ "enabled": true })).await.must(200);
+    siem.wait_for_live(&unheard).await;
+    let moved = json!({ "endpoint": next.url(), "authorization": "Bearer the-siem's-own-token" });
+    let _ = org.patch(&place, &moved).await.must(200);
+    let last = farewell(&siem, 2).await;
+    assert!(last.contains(&next.url()), "{last}");
+    assert!(!last.contains("own-token"), "{last}");
+
+    next.wait_for_live(&org.send(&some(1)).await).await;
+    let _ = org.delete(webhook).await;
+    farewell(&next, 1).await;
+    assert!(stack.nats.refusals().is_empty(), "{:#?}", stack.nats.refusals());
+}
+
+/// The line of the last of so many requests that are marked as the last one.
+async fn farewell(siem: &Siem, count: usize) -> String {
+    wait::until("a last word", async || {
+        let taken = siem.taken();
+        let mut marked = taken.iter().filter(|one| one.headers.contains_key("x-auditrelay-last"));
+        match marked.clone().count() {
+            found if found == count => Ok(marked.next_back().unwrap().body.clone()),
+            found => Err(format!("{found} of {count}")),
+        }
+    })
+    .await
+}

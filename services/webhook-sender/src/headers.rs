@@ -57,6 +57,8 @@ pub(crate) const REPLAY_JOB: HeaderName = HeaderName::from_static("x-auditrelay-
 pub(crate) const MANIFEST: HeaderName = HeaderName::from_static("x-auditrelay-manifest");
 /// On events out of quarantine only.
 pub(crate) const QUARANTINE: HeaderName = HeaderName::from_static("x-auditrelay-quarantine");
+/// On the event that tells a receiver why nothing follows.
+pub(crate) const LAST: HeaderName = HeaderName::from_static("x-auditrelay-last");
 /// On test deliveries only.
 pub(crate) const TEST: HeaderName = HeaderName::from_static("x-auditrelay-test");
 

@@ -4,7 +4,8 @@
 //! to its scope's lane; a `driver` runs one lane, whose decisions are made in the core, and carries
 //! them out; `letter` is a batch written, signed and compressed, which `courier` sends over the
 //! [`transport`]; `destinations` is what the lanes of one destination share; `report` stores what
-//! the lane did. `replay` runs the lanes of replay jobs with the same driver.
+//! the lane did. `replay` runs the lanes of replay jobs with the same driver. `farewell` tells
+//! a receiver who took the log from it.
 //!
 //! Invariants: a record is acknowledged only after the fact that covers it is stored; facts are
 //! stored by compare-and-set, so a sender that lost its lane stops at the next one; a lane never
@@ -16,6 +17,7 @@ mod courier;
 mod destinations;
 mod door;
 mod driver;
+mod farewell;
 mod guard;
 pub mod gzip;
 mod headers;

@@ -19,7 +19,7 @@ use crate::shards::HeldShards;
 use crate::telemetry::Telemetry;
 use crate::transport::Transport;
 use crate::writing_pool::WritingPool;
-use crate::{commands, replay, shards};
+use crate::{commands, farewell, replay, shards};
 
 const PART: &str = "sender";
 const STREAMS: [StreamName; 5] = [
@@ -68,6 +68,7 @@ pub async fn start(config: Config, streams: Streams, context: Context) -> anyhow
             tokio::join!(
                 shards::run(Arc::clone(&sender)),
                 replay::run(Arc::clone(&sender), jobs),
+                farewell::run(Arc::clone(&sender)),
                 commands::serve::<TestDelivery>(Arc::clone(&sender)),
                 commands::serve::<QuarantineCommand>(sender),
             );

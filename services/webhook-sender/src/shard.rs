@@ -23,7 +23,7 @@ const TOGETHER: usize = 64;
 const WAIT: Duration = Duration::from_secs(1);
 /// How soon reading begins anew after it failed.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
-/// How often to ask why nothing comes.
+/// How often to look whether somebody has paused or changed the consumer.
 const ASK_EVERY: Duration = Duration::from_secs(10);
 
 /// One shard that this sender holds.
@@ -102,11 +102,9 @@ impl Shard {
         let mut asked_at = Instant::now();
         loop {
             let pulled = reader.next(TOGETHER, WAIT).await?;
-            if pulled.is_empty() && asked_at.elapsed() >= ASK_EVERY {
+            if asked_at.elapsed() >= ASK_EVERY {
                 asked_at = Instant::now();
                 self.paused(reader.paused_for().await?);
-            } else if !pulled.is_empty() {
-                self.paused(None);
             }
             let mut asked = HashSet::new();
             for record in pulled {

@@ -115,8 +115,20 @@ impl Reader {
     }
 
     /// For how long an operator keeps the broker from handing records out; none where nobody does.
+    /// An error where somebody has changed what the consumer does.
     pub async fn paused_for(&mut self) -> Result<Option<Duration>, ReadError> {
-        let info = self.consumer.info().await.map_err(ReadError::unavailable)?;
+        let info = self.consumer.get_info().await.map_err(ReadError::unavailable)?;
+        let (made, is) = (&self.consumer.cached_info().config, &info.config);
+        let same = made.max_deliver == is.max_deliver
+            && made.inactive_threshold == is.inactive_threshold
+            && made.ack_policy == is.ack_policy
+            && made.ack_wait == is.ack_wait
+            && made.max_ack_pending == is.max_ack_pending
+            && made.filter_subject == is.filter_subject;
+        if !same {
+            let reason = format!("somebody has changed consumer {}", info.name);
+            return Err(ReadError::Unavailable(reason));
+        }
         Ok(info.pause_remaining.filter(|_| info.paused))
     }
 

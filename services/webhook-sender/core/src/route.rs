@@ -92,6 +92,12 @@ pub fn receiver(
     (switch, destination.map(|found| Destination { log_format, ..found.clone() }))
 }
 
+/// Whether the scope's log goes to the receiver that a destination was.
+pub fn goes_to(config: &OrgConfig, scope: Scope, receiver: &Destination) -> bool {
+    let bound = config.enabled_destination(scope);
+    bound.is_some_and(|(_, now)| now.id == receiver.id && now.endpoint == receiver.endpoint)
+}
+
 /// What a lane goes on from: its last fact's state, unless that belongs to an earlier webhook.
 pub fn inherited(last: Option<(Timestamp, LaneState)>, since: Timestamp) -> LaneState {
     last.filter(|(at, state)| state.stopped.is_none() && *at + CLOCK_MARGIN >= since)
@@ -171,6 +177,32 @@ mod tests {
         ];
         let config = OrgConfig { webhooks: webhooks.into(), ..OrgConfig::default() };
         assert_eq!(share(&config, SIEM, |scope| scope != elsewhere), (2, 3));
+    }
+
+    #[test]
+    fn a_log_goes_to_a_receiver_until_something_takes_it_from_it() {
+        let there = destination();
+        let moved = Destination { endpoint: "https://else.where".to_owned(), ..there.clone() };
+        let renamed = Destination { name: "SIEM".to_owned(), ..there.clone() };
+        let to = |enabled, bound, destination: &Destination| {
+            let webhook =
+                Webhook { destination: bound, enabled, since: None, updated_at: second(0) };
+            OrgConfig {
+                webhooks: [(SCOPE, webhook)].into(),
+                destinations: [(SIEM, destination.clone())].into(),
+                ..OrgConfig::default()
+            }
+        };
+        for (config, goes) in [
+            (to(true, Some(SIEM), &there), true),
+            (to(true, Some(SIEM), &renamed), true),
+            (to(false, Some(SIEM), &there), false),
+            (to(true, None, &there), false),
+            (to(true, Some(SIEM), &moved), false),
+            (OrgConfig::default(), false),
+        ] {
+            assert_eq!(goes_to(&config, SCOPE, &there), goes, "{:?}", config.webhooks);
+        }
     }
 
     #[test]
