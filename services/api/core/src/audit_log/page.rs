@@ -11,8 +11,6 @@ use super::wish::Wish;
 const EFFORT_MAX: usize = 100_000;
 /// Bytes of a page, about.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Bytes of an item beside its event's texts: names, ids, times and the signature.
-const ITEM_BYTES: usize = 700;
 
 /// What is known of a record before it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +110,7 @@ impl Gathered {
         let text = |event| self.wish.text.as_ref().is_none_or(|text| text.is_in(event));
         let trail = !self.wish.trail || is_trail(&event);
         if kind && trail && self.wish.window.contains(event.ts) && text(&event) {
-            self.bytes += bytes(&event);
+            self.bytes += event.weight();
             self.found.push((at, event));
         }
         !self.is_full()
@@ -145,24 +143,4 @@ impl Gathered {
 /// ids too, which no clock and no chance have a part in.
 pub fn is_trail(event: &AuditEvent) -> bool {
     event.id.uuid().get_version_num() == 8 && event.kind() == EventKind::Access
-}
-
-fn bytes(event: &AuditEvent) -> usize {
-    use auditrelay_model::event::Detail;
-    let texts = [
-        &event.principal_id,
-        &event.principal_name,
-        &event.actor_id,
-        &event.uri,
-        &event.user_agent,
-        &event.trace_id,
-    ];
-    let own = match &event.detail {
-        Detail::Authentication(_) => 0,
-        Detail::Authorization(detail) => {
-            detail.service.len() + detail.resource.len() + detail.action.len()
-        }
-        Detail::Access(detail) => detail.method.len() + detail.query.len(),
-    };
-    ITEM_BYTES + own + texts.iter().map(|text| text.len()).sum::<usize>()
 }
