@@ -7,7 +7,7 @@ use auditrelay_retention_core::risk::Thresholds;
 use auditrelay_runtime::settings::Settings;
 
 /// Settings of retention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Size and copies of the streams.
     pub choice: Choice,
@@ -17,6 +17,8 @@ pub struct Config {
     pub interval: Duration,
     /// Whether metrics name each scope that is behind.
     pub metrics_per_scope: bool,
+    /// Monitoring ports of the brokers, which say whether they sync.
+    pub monitors: Vec<String>,
 }
 
 impl Default for Config {
@@ -26,6 +28,7 @@ impl Default for Config {
             thresholds: Thresholds::default(),
             interval: Duration::from_secs(30),
             metrics_per_scope: false,
+            monitors: Vec::new(),
         }
     }
 }
@@ -58,8 +61,18 @@ impl Config {
                 Duration::from_millis(100)..=Duration::from_hours(1),
             ),
             metrics_per_scope: settings.flag("retention.metrics_per_scope", false),
+            monitors: monitors(settings),
         }
     }
+}
+
+fn monitors(settings: &mut Settings) -> Vec<String> {
+    let key = "retention.monitors";
+    let monitors = settings.list(key);
+    if monitors.iter().any(|one| !one.starts_with("http://") && !one.starts_with("https://")) {
+        settings.mistake(key, "must be a list of addresses such as http://nats:8222".to_owned());
+    }
+    monitors
 }
 
 #[cfg(test)]
@@ -86,6 +99,8 @@ mod tests {
         ]);
         assert_eq!(config.choice, Choice { events_max_bytes: Some(8 << 30), replicas: 3 });
         assert_eq!(finished, Ok(()));
+        let (_, finished) = parsed(&[("AUDITRELAY_RETENTION_MONITORS", "http://a:8222,b")]);
+        assert!(finished.unwrap_err().contains("retention.monitors"));
         let (_, finished) = parsed(&[("AUDITRELAY_RETENTION_REPLICAS", "9")]);
         assert!(finished.unwrap_err().contains("retention.replicas"));
     }

@@ -1,7 +1,8 @@
 //! Retention: keeps the streams what they must be, writes RETENTION.
 //!
 //! Rooms: [`service`] (wiring and the loop), `keeper` (observe → plan → carry out, one pass),
-//! `watch` (coverage and risks), `telemetry` (what happened). What must be true and what may be
+//! `watch` (coverage and risks), `monitors`
+//! (what brokers say of themselves), `telemetry` (what happened). What must be true and what may be
 //! changed is decided in `auditrelay-retention-core`.
 //!
 //! Invariants: streams are created and changed here and nowhere else; no pass deletes a stored
@@ -9,6 +10,7 @@
 
 pub mod config;
 pub mod keeper;
+mod monitors;
 pub mod service;
 mod telemetry;
 mod watch;

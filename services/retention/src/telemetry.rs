@@ -18,7 +18,7 @@ use crate::keeper::Seen;
 type Label = [(&'static str, String); 1];
 
 /// Every kind of risk.
-const RISKS: [&str; 4] = ["storage", "hole", "cut", "expiry"];
+const RISKS: [&str; 5] = ["storage", "hole", "cut", "sync", "expiry"];
 
 /// Counts of this service.
 #[derive(Debug, Clone)]

@@ -11,6 +11,7 @@ use auditrelay_streams::{ReadError, RetentionFact, StreamName, StreamState};
 use tokio::time::Instant;
 
 use crate::keeper::{Keeper, Seen};
+use crate::monitors;
 use crate::telemetry::{Telemetry, Unsent};
 
 /// Coverage is recorded at most this often: RETENTION keeps 30 days of it.
@@ -42,6 +43,7 @@ impl Keeper {
         risks.extend(risk::hole(&held));
         risks.extend(risk::cut(&held, self.watch.furthest));
         self.watch.furthest = self.watch.furthest.max(held.last_sequence);
+        risks.extend(monitors::unsynced(&self.config.monitors).await);
         match self.expiring().await {
             Ok(expiring) => risks.extend(expiring),
             Err(error) => {

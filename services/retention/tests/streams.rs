@@ -74,6 +74,27 @@ async fn missing_streams_are_made_as_they_must_be() {
 }
 
 #[tokio::test]
+async fn a_broker_that_no_longer_syncs_is_a_risk_until_it_does_again() {
+    for (sync_always, count) in [(false, "1"), (true, "0")] {
+        let store = tempfile::tempdir().unwrap();
+        let options =
+            BrokerOptions { sync_always, monitor: true, ..BrokerOptions::new(store.path()) };
+        let broker = Broker::start(&find_or_provide().await.unwrap(), options).await.unwrap();
+        let settings =
+            NatsSettings { url: broker.url(), credentials: None, name: "test".to_owned() };
+        let streams = connect(&settings).await.unwrap();
+        let monitors = vec![broker.monitor_url().unwrap(), "http://127.0.0.1:1".to_owned()];
+        let context = Context::new("test".to_owned());
+        let config = Config { monitors, ..Config::default() };
+        Keeper::new(config, streams, &context).pass().await.unwrap();
+        let shown = format!("auditrelay_retention_risks{{kind=\"sync\"}} {count}\n");
+        let metrics = context.metrics.encode();
+        assert!(metrics.contains(&shown), "{metrics}");
+        broker.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn drift_is_repaired() {
     let world = world().await;
     let mut keeper = Keeper::new(Config::default(), world.streams.clone(), &world.context);

@@ -26,6 +26,8 @@ pub enum RiskKind {
     Hole,
     /// Records vanished from the end of EVENTS.
     Cut,
+    /// A broker acknowledges what is not on disk.
+    Sync,
     /// A lane's oldest event will expire before it is delivered.
     Expiry(Scope),
 }
@@ -37,6 +39,7 @@ impl RiskKind {
             Self::Storage => "storage",
             Self::Hole => "hole",
             Self::Cut => "cut",
+            Self::Sync => "sync",
             Self::Expiry(_) => "expiry",
         }
     }
@@ -66,6 +69,17 @@ pub fn storage(held: &Coverage, max_bytes: i64, thresholds: &Thresholds) -> Opti
         detail: format!(
             "EVENTS holds {} of {most} bytes ({percent} %); at 100 % new events are refused: raise retention.events_max_bytes",
             held.bytes
+        ),
+    })
+}
+
+/// Whether there are brokers that acknowledge what is not on disk.
+pub fn unsynced(brokers: &[&str]) -> Option<Risk> {
+    (!brokers.is_empty()).then(|| Risk {
+        kind: RiskKind::Sync,
+        detail: format!(
+            "sync_interval is not `always` at {}: what is accepted may be lost with the power",
+            brokers.join(", ")
         ),
     })
 }
@@ -172,6 +186,14 @@ mod tests {
             }),
             ..LaneState::default()
         }
+    }
+
+    #[test]
+    fn brokers_that_do_not_sync_are_named() {
+        assert_eq!(unsynced(&[]), None);
+        let risk = unsynced(&["http://a:8222", "http://b:8222"]).unwrap();
+        assert_eq!(risk.kind.name(), "sync");
+        assert!(risk.detail.contains("at http://a:8222, http://b:8222:"), "{}", risk.detail);
     }
 
     #[test]
