@@ -151,7 +151,7 @@ impl Ingest {
 
     fn append(&mut self, index: usize, end: End) {
         let Some((mut record, load)) = self.writers[index].out.take() else { return };
-        chain::number_behind(end.tip(), &mut record);
+        chain::number_behind(end.tip(), None, &mut record);
         let last = self.log.last().map_or(0, |(sequence, _)| *sequence);
         let (lost, unanswered) = (self.fails(), self.fails());
         let fits = last == end.expected_sequence();
