@@ -127,3 +127,29 @@ async fn what_is_accepted_behind_records_that_the_broker_lost_is_delivered() {
 async fn so_it_is_when_nobody_remembers_but_the_receivers_lane() {
     cut_log(false).await;
 }
+
+#[tokio::test]
+async fn what_the_broker_lost_before_it_was_delivered_is_counted() {
+    let mut stack = Stack::builder().alone().start().await;
+    let (org, siem) = (stack.org().await, Siem::start().await);
+    siem.answer_always(Answer::Status(503));
+    org.deliver_to(&siem, "json").await;
+    for number in 1..=9 {
+        org.send(&[access(&format!("/{number}"))]).await;
+    }
+    stack.stop(Service::Sender).await;
+    stack.nats.stop().await;
+    halve(stack.nats.store());
+    stack.nats.restart().await;
+    siem.answer_always(Answer::Status(200));
+    stack.run(Service::Sender).await;
+    let last = org.insist(&[access("/10")]).await;
+    siem.wait_for_live(&last).await;
+    wait::until("what is gone to be counted", async || {
+        let delivery = org.get("/v1/webhooks/org/delivery").await.must(200).body;
+        let lost = delivery["totals"]["events_expired"].as_u64().unwrap_or(0);
+        let all = siem.live_ids().len() as u64 + lost;
+        if all == 10 && lost > 0 { Ok(()) } else { Err(delivery.to_string()) }
+    })
+    .await;
+}

@@ -80,6 +80,7 @@ fn arrival(record: &Arc<Record>) -> Input {
         last_number: record.last_number(),
         body: Body::Record(Arc::clone(record)),
         ended: Vec::new(),
+        lost: None,
     })
 }
 

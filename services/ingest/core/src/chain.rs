@@ -69,6 +69,14 @@ impl End {
         }
     }
 
+    /// The last event that was lost behind it, if any was.
+    pub const fn lost(&self) -> Option<Place> {
+        match self {
+            Self::Cut { known, .. } => Some(*known),
+            Self::Nothing | Self::At(_) | Self::Unreadable { .. } => None,
+        }
+    }
+
     /// The record to number behind, if there is one.
     pub const fn tip(&self) -> Option<&Tip> {
         match self {

@@ -170,7 +170,7 @@ impl Bundling {
                 let key = key.map(ToOwned::to_owned);
                 let mut record = chain::unnumbered(id, scope, now, key, events);
                 chain::number_behind(end.tip(), known, &mut record);
-                let encoded = EncodedRecord::of(&record);
+                let encoded = EncodedRecord::of(&record).behind(end.lost());
                 let is_first = end == *before;
                 end = End::At(Tip::of(&record, encoded.digest(), 0));
                 let expect_last = is_first.then(|| before.expected_sequence());

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auditrelay_ingest_core::convoy::{ALONE_MAX, RECORD_BYTES_MAX, Waiting};
-use auditrelay_model::record::Record;
 use auditrelay_runtime::lifecycle::Drain;
 use auditrelay_streams::{AppendError, Appended, Bundled, EncodedRecord, Link, Streams};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -61,14 +60,14 @@ impl Convoys {
         Self { streams, alone, arrivals }
     }
 
-    /// Appends a record whose events have so many bytes, as [`Streams::append_record`] does.
+    /// Appends a record whose events have so many bytes, as [`Streams::append_encoded`] does.
     pub(super) async fn append(
         &self,
-        record: &Record,
+        record: impl Fn() -> EncodedRecord,
         bytes: usize,
         expect_last: u64,
     ) -> Result<Appended, AppendError> {
-        let encoded = EncodedRecord::of(record);
+        let encoded = record();
         if bytes > RECORD_BYTES_MAX {
             return self.streams.append_encoded(encoded, expect_last).await;
         }
@@ -89,7 +88,7 @@ impl Convoys {
                 Telemetry::in_company(records);
                 stored.map(|sequence| Appended { sequence, digest })
             }
-            Turn::Refused => self.streams.append_record(record, expect_last).await,
+            Turn::Refused => self.streams.append_encoded(record(), expect_last).await,
         }
     }
 }

@@ -14,7 +14,7 @@ use auditrelay_model::backoff::Backoff;
 use auditrelay_model::id::RecordId;
 use auditrelay_model::record::Record;
 use auditrelay_runtime::ids;
-use auditrelay_streams::{AppendError, Appended, ReadError};
+use auditrelay_streams::{AppendError, Appended, EncodedRecord, ReadError};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
@@ -226,10 +226,11 @@ impl Writer {
         end: End,
         attempts: u32,
     ) -> Result<Appended, AppendError> {
+        let record = || EncodedRecord::of(record).behind(end.lost());
         let (shared, expected) = (&self.shared, end.expected_sequence());
         match attempts {
             1 => shared.convoys.append(record, bytes, expected).await,
-            _ => shared.streams.append_record(record, expected).await,
+            _ => shared.streams.append_encoded(record(), expected).await,
         }
     }
 

@@ -3,7 +3,7 @@
 use async_nats::HeaderMap;
 use auditrelay_model::Timestamp;
 use auditrelay_model::event::AuditEvent;
-use auditrelay_model::record::{Digest, Record};
+use auditrelay_model::record::{Digest, Place, Record};
 
 /// W3C Trace Context.
 pub(crate) const TRACEPARENT: &str = "traceparent";
@@ -17,6 +17,8 @@ pub(crate) const NUMBERS: &str = "Auditrelay-Numbers";
 pub(crate) const KINDS: &str = "Auditrelay-Kinds";
 /// SHA-256 of the payload, hexadecimal.
 pub(crate) const DIGEST: &str = "Auditrelay-Digest";
+/// `<epoch>.<number>` of the last event that the broker lost right before the record.
+pub(crate) const LOST: &str = "Auditrelay-Lost";
 
 /// The headers of a record that is about to be stored.
 pub(crate) fn of_record(record: &Record, digest: &Digest) -> HeaderMap {
@@ -59,6 +61,13 @@ pub(crate) fn numbers(headers: &HeaderMap) -> Option<(u64, u64, u64)> {
     Some((parts.next()??, parts.next()??, parts.next()??))
 }
 
+/// What was lost right before the record.
+pub(crate) fn lost(headers: &HeaderMap) -> Option<Place> {
+    let (epoch, number) = text(headers, LOST)?.split_once('.')?;
+    let lost = Place { epoch: epoch.parse().ok()?, number: number.parse().ok()? };
+    (lost.number <= u64::MAX / 2).then_some(lost)
+}
+
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
@@ -80,4 +89,23 @@ pub(crate) fn unhex(text: &str) -> Option<Digest> {
         *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
     }
     Some(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lost_is_read_unless_no_log_can_have_lost_it() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(LOST, text);
+            lost(&headers).map(|Place { epoch, number }| (epoch, number))
+        };
+        assert_eq!(read("5.9"), Some((5, 9)));
+        for strange in ["", "5", "5.", ".9", "5.9.1", "5.-1", "x.y", "5.18446744073709551615"] {
+            assert_eq!(read(strange), None, "{strange}");
+        }
+        assert_eq!(lost(&HeaderMap::new()), None);
+    }
 }

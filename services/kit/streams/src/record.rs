@@ -1,7 +1,7 @@
 //! Records of audit events: appending them, finding them.
 
 use auditrelay_model::event::AuditEvent;
-use auditrelay_model::record::{Digest, Position, Record};
+use auditrelay_model::record::{Digest, Place, Position, Record};
 use auditrelay_model::{Scope, Timestamp};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -66,6 +66,15 @@ impl EncodedRecord {
             digest,
             id: record.id.to_string(),
         }
+    }
+
+    /// The same for a record that is stored where the broker lost events, up to this one.
+    #[must_use]
+    pub fn behind(mut self, lost: Option<Place>) -> Self {
+        if let Some(Place { epoch, number }) = lost {
+            self.headers.insert(header::LOST, format!("{epoch}.{number}"));
+        }
+        self
     }
 
     /// SHA-256 of its bytes.

@@ -29,6 +29,7 @@ pub(super) async fn read(pulled: Pulled, supply: &Supply, ended: Vec<Position>) 
         last_number: head.last_number,
         body,
         ended,
+        lost: head.lost,
     }
 }
 

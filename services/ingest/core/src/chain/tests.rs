@@ -77,6 +77,7 @@ fn behind_what_the_broker_lost_an_epoch_begins() {
         let end = End::of(last, known);
         let cut = End::Cut { sequence: 40, left: last.place(), known: known.unwrap() };
         assert_eq!((end, end.tip(), end.expected_sequence()), (cut, None, 40));
+        assert_eq!((end.lost(), End::At(last).lost()), (known, None));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is known of a record before it is decoded: its place, and whether it can be one.
 
-use auditrelay_model::record::{Digest, Numbers, Position, Record};
+use auditrelay_model::record::{Digest, Numbers, Place, Position, Record};
 use auditrelay_model::{Scope, Timestamp};
 
 use crate::codec;
@@ -32,6 +32,8 @@ pub struct RecordHead {
     pub traceparent: Option<String>,
     /// SHA-256 of its bytes as they were written; none where nobody named it.
     pub digest: Option<Digest>,
+    /// The last event that the broker lost right before it, where it lost some.
+    pub lost: Option<Place>,
 }
 
 impl RecordHead {
@@ -114,6 +116,7 @@ fn of_headers(
         ts_max,
         traceparent,
         digest,
+        lost: header::lost(headers),
     })
 }
 
@@ -142,6 +145,7 @@ fn of_payload(
         ts_max,
         traceparent: None,
         digest: None,
+        lost: None,
     })
 }
 

@@ -201,6 +201,7 @@ pub(super) fn record(sequence: u64, first_number: u64, times: &[i64]) -> Input {
         last_number: record.last_number(),
         body: Body::Record(Arc::new(record)),
         ended: Vec::new(),
+        lost: None,
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use auditrelay_model::delivery::{DeliveryFact, Quarantined};
 use auditrelay_model::id::EventId;
-use auditrelay_model::record::{Fit, Position, fit};
+use auditrelay_model::record::{Fit, Place, Position, fit};
 use auditrelay_model::window::RETENTION;
 use uuid::Uuid;
 
@@ -51,13 +51,7 @@ impl Lane {
             Reading::Exhausted | Reading::Rejoining { .. } => self.reading = Reading::On,
             Reading::On | Reading::Rejoined { .. } | Reading::LookingAgain { .. } => {}
         }
-        if let Some(tail) = self.cut_behind(arrival) {
-            let reason = format!(
-                "the log was cut behind event number {} at stream sequence {}, and what came next is                  gone: the operator must look for what removed it",
-                tail.number, tail.sequence
-            );
-            return self.stop("gap", reason, moment);
-        }
+        self.count_lost(arrival);
         self.count_ended(arrival);
         match fit(self.tail(), arrival.epoch, arrival.first_number, arrival.last_number) {
             Fit::Known => self.known(arrival),
@@ -66,30 +60,32 @@ impl Lane {
         }
     }
 
-    /// Where a replay stands when the log goes on in another epoch although what it read last is
-    /// still there: such an epoch begins behind a loss.
-    fn cut_behind(&self, arrival: &Arrival) -> Option<Position> {
-        let in_window =
-            matches!(&self.course, Course::Replay { until, .. } if arrival.sequence <= *until);
-        let is_cut =
-            |tail: &Position| tail.epoch < arrival.epoch && tail.sequence >= arrival.oldest;
-        self.tail().filter(|tail| in_window && is_cut(tail))
+    /// What the broker lost, with the ends of the log's lives that it had.
+    fn count_lost(&mut self, arrival: &Arrival) {
+        if let Some(Place { epoch, number }) = arrival.lost {
+            let sequence = arrival.sequence.saturating_sub(1);
+            self.miss_until(Position { epoch, number, sequence }, arrival.epoch, Loss::Hole);
+        }
     }
 
     /// A new life of the log begins when every record of the one before is gone: what of that was
     /// not read never will be.
     fn count_ended(&mut self, arrival: &Arrival) {
-        for end in arrival.ended.iter().filter(|end| end.epoch < arrival.epoch) {
-            let Some(tail) = self.tail() else { return };
-            let first = match end.epoch.cmp(&tail.epoch) {
-                Ordering::Less => continue,
-                Ordering::Equal => tail.number + 1,
-                Ordering::Greater => 1,
-            };
-            if first <= end.number {
-                let numbers = first..=end.number;
-                self.buffer.push_missing(end.epoch, numbers, end.sequence, Loss::Expired);
-            }
+        for end in &arrival.ended {
+            self.miss_until(*end, arrival.epoch, Loss::Expired);
+        }
+    }
+
+    /// What was not read up to this end of a life before this one.
+    fn miss_until(&mut self, end: Position, life: u64, loss: Loss) {
+        let Some(tail) = self.tail().filter(|_| end.epoch < life) else { return };
+        let first = match end.epoch.cmp(&tail.epoch) {
+            Ordering::Less => return,
+            Ordering::Equal => tail.number + 1,
+            Ordering::Greater => 1,
+        };
+        if first <= end.number {
+            self.buffer.push_missing(end.epoch, first..=end.number, end.sequence, loss);
         }
     }
 

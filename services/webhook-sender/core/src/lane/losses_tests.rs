@@ -1,5 +1,6 @@
 //! What became of events that a lane could not send: expired, missing, unreadable.
 
+use auditrelay_model::record::Place;
 use auditrelay_model::window::RETENTION;
 
 use super::bench::{Bench, DAY, answered, of_epoch, record};
@@ -79,17 +80,36 @@ fn a_hole_is_told_to_the_operator_by_its_place() {
     assert!(reason.starts_with(expected), "{reason}");
 }
 
+/// A record behind what the broker lost of the life before.
+fn behind_a_loss(number: u64) -> Input {
+    let anew = of_epoch(2, record(3, 1, &[1]), Vec::new());
+    let lost = Some(Place { epoch: 1, number });
+    seen(anew, |arrival| Arrival { lost, ..arrival })
+}
+
 #[test]
-fn a_replay_does_not_pass_over_the_end_of_a_log_that_was_cut() {
-    for (sequence, oldest, word) in [(3, 1, Some("stopped gap")), (3, 2, None), (10, 1, None)] {
+fn a_replay_does_not_pass_over_what_the_broker_lost() {
+    for (number, word) in [(1, None), (2, Some("stopped gap"))] {
         let mut bench = Bench::replay(0, 20, 9);
         bench.step(record(1, 1, &[1]));
         bench.answer(200);
-        let anew = of_epoch(2, record(sequence, 1, &[1]), Vec::new());
-        let words = bench.step(seen(anew, |arrival| Arrival { oldest, ..arrival }));
+        let words = bench.step(behind_a_loss(number));
         let stopped = words.iter().find(|word| word.starts_with("stopped"));
-        assert_eq!(stopped.map(String::as_str), word, "{sequence} {oldest}: {words:?}");
+        assert_eq!(stopped.map(String::as_str), word, "{number}: {words:?}");
     }
+}
+
+#[test]
+fn what_the_broker_lost_is_counted_by_a_live_lane_and_the_rest_is_sent() {
+    let mut bench = Bench::live();
+    bench.step(record(1, 1, &[0]));
+    bench.answer(200);
+    let effects = bench.effects(behind_a_loss(4));
+    let fact = DeliveryFact::Expired { to: position(1, 4, 2), events: 3, early: true };
+    let stored =
+        |effect: &Effect| matches!(effect, Effect::Store { fact: told, .. } if *told == fact);
+    assert!(effects.iter().any(stored), "{effects:?}");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Send(_))), "{effects:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use auditrelay_model::backoff::Chance;
 use auditrelay_model::delivery::{DeliveryFact, LaneState};
 use auditrelay_model::destination::LogFormat;
 use auditrelay_model::id::{BatchId, DestinationId};
-use auditrelay_model::record::{Position, Record};
+use auditrelay_model::record::{Place, Position, Record};
 
 use crate::batch::Batch;
 use crate::outcome::Outcome;
@@ -101,6 +101,8 @@ pub struct Arrival {
     pub body: Body,
     /// Where earlier lives of the log ended, as far as it is known.
     pub ended: Vec<Position>,
+    /// The last event that the broker lost right before it, where it lost some.
+    pub lost: Option<Place>,
 }
 
 /// What is in a record.

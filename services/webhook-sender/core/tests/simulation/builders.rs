@@ -67,6 +67,7 @@ pub(crate) fn arrival(sequence: u64, first_number: u64, times: &[i64]) -> Arriva
         last_number: record.last_number(),
         body: Body::Record(Arc::new(record)),
         ended: Vec::new(),
+        lost: None,
     }
 }
 
