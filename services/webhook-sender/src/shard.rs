@@ -7,7 +7,7 @@ use std::time::Duration;
 use auditrelay_model::Scope;
 use auditrelay_model::config::OrgConfig;
 use auditrelay_model::id::OrgId;
-use auditrelay_streams::{Pulled, ReadError, shard_of};
+use auditrelay_streams::{Pulled, ReadError, Reader, shard_of};
 use auditrelay_webhook_sender_core::route;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -104,13 +104,23 @@ impl Shard {
             let pulled = reader.next(TOGETHER, WAIT).await?;
             if asked_at.elapsed() >= ASK_EVERY {
                 asked_at = Instant::now();
-                self.paused(reader.paused_for().await?);
+                self.look_at(&reader).await?;
             }
             let mut asked = HashSet::new();
             for record in pulled {
                 self.route(record, &mut asked).await?;
             }
         }
+    }
+
+    /// A reader whose consumer was changed is of no use: the next one sets it right.
+    async fn look_at(&mut self, reader: &Reader) -> Result<(), ReadError> {
+        let Some(seen) = reader.tampering().await else { return Ok(()) };
+        if seen.is_changed {
+            return Err(ReadError::Unavailable("somebody has changed its consumer".to_owned()));
+        }
+        self.paused(seen.paused_for);
+        Ok(())
     }
 
     fn paused(&mut self, left: Option<Duration>) {

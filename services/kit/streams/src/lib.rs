@@ -60,7 +60,7 @@ pub use lease::{LEASE_TTL, Lease};
 pub use pages::{Backwards, Fetched, Start};
 pub use patience::patiently;
 pub use projection::{ExecuteError, Executed, Projection, Versioned};
-pub use reader::{Acker, Pulled, Reader, Undecodable};
+pub use reader::{Acker, Pulled, Reader, Tampering, Undecodable};
 pub use record::{Appended, EncodedRecord, RecordHead, StoredRecord, encoded_len};
 pub use retention::RetentionFact;
 pub use subject::{SHARDS, shard_of};

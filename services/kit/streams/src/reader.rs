@@ -35,6 +35,8 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
 const ACK_WAIT: Duration = Duration::from_mins(5);
 /// Records handed out and not acknowledged, at most.
 const ACK_PENDING_MAX: i64 = 4_096;
+/// Records wait for no longer while a reader looks at its consumer.
+const LOOK: Duration = Duration::from_secs(1);
 /// A disposable consumer ends by itself when its reader is gone.
 const DISPOSABLE_THRESHOLD: Duration = Duration::from_mins(1);
 
@@ -46,6 +48,15 @@ pub struct Reader {
     pending: u64,
     connections: watch::Receiver<u64>,
     consumer: Consumer<pull::Config>,
+}
+
+/// What somebody has done to a consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tampering {
+    /// It does not do what it was made for.
+    pub is_changed: bool,
+    /// For how long the broker hands nothing out.
+    pub paused_for: Option<Duration>,
 }
 
 /// What a reader is for.
@@ -114,10 +125,9 @@ impl Reader {
         self.pending
     }
 
-    /// For how long an operator keeps the broker from handing records out; none where nobody does.
-    /// An error where somebody has changed what the consumer does.
-    pub async fn paused_for(&mut self) -> Result<Option<Duration>, ReadError> {
-        let info = self.consumer.get_info().await.map_err(ReadError::unavailable)?;
+    /// Looks whether somebody has paused or changed the consumer; none when the broker does not say.
+    pub async fn tampering(&self) -> Option<Tampering> {
+        let info = tokio::time::timeout(LOOK, self.consumer.get_info()).await.ok()?.ok()?;
         let (made, is) = (&self.consumer.cached_info().config, &info.config);
         let same = made.max_deliver == is.max_deliver
             && made.inactive_threshold == is.inactive_threshold
@@ -125,11 +135,8 @@ impl Reader {
             && made.ack_wait == is.ack_wait
             && made.max_ack_pending == is.max_ack_pending
             && made.filter_subject == is.filter_subject;
-        if !same {
-            let reason = format!("somebody has changed consumer {}", info.name);
-            return Err(ReadError::Unavailable(reason));
-        }
-        Ok(info.pause_remaining.filter(|_| info.paused))
+        let paused_for = info.pause_remaining.filter(|_| info.paused);
+        Some(Tampering { is_changed: !same, paused_for })
     }
 
     /// None for a message that is no record at all: it is skipped, and the numbers of its scope
