@@ -305,7 +305,7 @@ impl Telemetry {
         }
     }
 
-    /// The broker lost records of a scope that were stored; the first one behind is.
+    /// The broker lost the last records of a scope; the first one behind what is left is stored.
     pub(crate) fn cut(&self, scope: Scope, left: Place, known: Place) {
         self.damaged_ends.inc();
         tracing::error!(%scope, ?left, ?known, "the broker lost the last records of the scope's log: a new epoch began behind what is left");

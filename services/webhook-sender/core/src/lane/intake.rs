@@ -60,7 +60,7 @@ impl Lane {
         }
     }
 
-    /// What the broker lost, with the ends of the log's lives that it had.
+    /// What the broker lost right before the record, in a life before its own.
     fn count_lost(&mut self, arrival: &Arrival) {
         if let Some(Place { epoch, number }) = arrival.lost {
             let sequence = arrival.sequence.saturating_sub(1);
