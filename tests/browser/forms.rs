@@ -1,6 +1,7 @@
 //! Each form says what is wrong beside its field, and keeps what was typed.
 
 use auditrelay_testkit::stack::Stack;
+use auditrelay_testkit::wait;
 
 use crate::driver::{Browser, in_browser};
 use crate::{DESK, sign_in};
@@ -13,7 +14,7 @@ async fn mistakes_take_the_focus_and_lead_to_their_fields() {
         sign_in(browser, &stack, &org).await;
         browser.go(&format!("{}/console/setup/destinations/new", stack.console())).await;
         browser.fill("Endpoint", "nowhere").await;
-        browser.click("Save").await;
+        browser.leave(browser.click("Save")).await;
         assert_eq!(browser.run("return document.activeElement.className").await, "summary");
         browser.click("Endpoint must be a valid URL.").await;
         assert_eq!(browser.run("return document.activeElement.id").await, "endpoint");
@@ -34,7 +35,11 @@ async fn refuses(browser: &Browser, field: &str, words: &str) {
          && field.getAttribute('aria-invalid') === 'true' \
          && document.getElementById('{field}-error').textContent.includes({words:?})"
     );
-    assert_eq!(browser.run(&tied).await, true, "{field}: {words}");
+    wait::until(&format!("{field} to be tied to what is wrong: {words}"), async || {
+        let found = browser.run(&tied).await;
+        if found == true { Ok(()) } else { Err(found.to_string()) }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -158,7 +158,7 @@ async fn a_theme_is_kept_and_events_are_followed() {
         let org = stack.org().await;
         sign_in(browser, &stack, &org).await;
         browser.go(&format!("{}/console/events?kind=authorization", stack.console())).await;
-        browser.click("Dark").await;
+        browser.leave(browser.click("Dark")).await;
         let theme = "return [document.documentElement.dataset.theme, \
                      getComputedStyle(document.body).colorScheme, location.search]";
         assert_eq!(browser.run(theme).await, json!(["dark", "dark", "?kind=authorization"]));
@@ -177,7 +177,7 @@ async fn a_theme_is_kept_and_events_are_followed() {
         assert_eq!(browser.run(told).await, json!([true, true, true]));
         browser.go(&format!("{}/console/events", stack.console())).await;
         browser.fill("Text", &sent[1]).await;
-        browser.click("Search").await;
+        browser.leave(browser.click("Search")).await;
         browser.run("document.querySelector('main tbody a').click()").await;
         browser.sees(&sent[1]).await;
         browser.sees("Valid Signature in cef, with the key kit-1").await;
