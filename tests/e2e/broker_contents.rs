@@ -50,7 +50,7 @@ struct Scene {
     siem: Siem,
     destination: String,
     accepted: Vec<String>,
-    /// What a lost fact said may be done again.
+    /// What a lost fact said, or nobody noted, may be done again.
     repeats: bool,
     wrong: Vec<String>,
 }
@@ -74,6 +74,8 @@ impl Scene {
 
     /// What is wrong with it in the end.
     async fn after_a_start(mut self) -> Vec<String> {
+        // Who is killed repeats what it had sent and not noted.
+        self.repeats = true;
         self.delivers("after a start", 3).await;
         self.changes("after a start").await;
         self.wrong.into_iter().map(|what| format!("{}: {what}", self.name)).collect()
