@@ -213,11 +213,10 @@ impl Farewell {
 }
 
 impl Change {
-    /// Events about the organization itself are made of facts: their ids are no random ones.
     fn is_told_by(&self, event: &AuditEvent) -> bool {
         let Detail::Access(Access { query, .. }) = &event.detail else { return false };
         let removes = || query.contains(r#""what":"webhook""#) && !query.contains(r#""new":"#);
-        event.id.uuid().get_version_num() == 8
+        event.is_trail()
             && self.at.map_or_else(|| event.ts > self.after && removes(), |at| event.ts == at)
     }
 }

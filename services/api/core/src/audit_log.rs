@@ -18,7 +18,7 @@ mod wish;
 pub use backward::Backward;
 pub use forward::Forward;
 pub use needle::Needle;
-pub use page::{Look, Page, Peek, is_trail};
+pub use page::{Look, Page, Peek};
 pub use wish::{At, Wish};
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use askama::Template;
-use auditrelay_api_core::audit_log::{Needle, is_trail};
+use auditrelay_api_core::audit_log::Needle;
 use auditrelay_api_core::authz::Ask;
 use auditrelay_api_core::query::Query;
 use auditrelay_model::Timestamp;
@@ -100,7 +100,7 @@ impl Tail {
         let numbered = (head.first_number..).zip(decoded.events);
         let wanted = numbered.filter(|(_, event)| {
             self.kind.is_none_or(|kind| kind == event.kind())
-                && (!self.trail || is_trail(event))
+                && (!self.trail || event.is_trail())
                 && self.text.as_ref().is_none_or(|text| text.is_in(event))
         });
         let rows = wanted.filter_map(|(number, event)| {

@@ -93,6 +93,12 @@ impl AuditEvent {
         }
     }
 
+    /// Whether it tells of the organization itself: such events are made of stored facts, and their
+    /// ids too, which no clock and no chance have a part in.
+    pub fn is_trail(&self) -> bool {
+        self.id.uuid().get_version_num() == 8 && self.kind() == EventKind::Access
+    }
+
     /// About as many bytes as its line takes in any format, signature included.
     pub fn weight(&self) -> usize {
         let detail = match &self.detail {

@@ -1,6 +1,6 @@
 //! What a page is gathered from and how much work that may be.
 
-use auditrelay_model::event::{AuditEvent, EventKind};
+use auditrelay_model::event::AuditEvent;
 use auditrelay_model::reach::Reach;
 use auditrelay_model::record::Position;
 use auditrelay_model::{Timestamp, Window};
@@ -108,7 +108,7 @@ impl Gathered {
         self.effort += 1;
         let kind = self.wish.kind.is_none_or(|kind| kind == event.kind());
         let text = |event| self.wish.text.as_ref().is_none_or(|text| text.is_in(event));
-        let trail = !self.wish.trail || is_trail(&event);
+        let trail = !self.wish.trail || event.is_trail();
         if kind && trail && self.wish.window.contains(event.ts) && text(&event) {
             self.bytes += event.weight();
             self.found.push((at, event));
@@ -137,10 +137,4 @@ impl Gathered {
         }
         (self.found, full)
     }
-}
-
-/// Whether an event tells of the organization itself: those are made of stored facts, and their
-/// ids too, which no clock and no chance have a part in.
-pub fn is_trail(event: &AuditEvent) -> bool {
-    event.id.uuid().get_version_num() == 8 && event.kind() == EventKind::Access
 }

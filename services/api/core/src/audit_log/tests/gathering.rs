@@ -1,6 +1,5 @@
 use auditrelay_model::Window;
 
-use super::super::page::is_trail;
 use super::*;
 
 const MEBIBYTE: usize = 1024 * 1024;
@@ -72,7 +71,7 @@ fn only_what_happened_to_the_organization_itself_is_its_trail() {
     let plain = event(NOW - Duration::from_secs(1), access());
     let told = AuditEvent { id: made_of_facts, ..plain.clone() };
     let other = AuditEvent { detail: login, ..told.clone() };
-    assert!(is_trail(&told) && !is_trail(&plain) && !is_trail(&other));
+    assert!(told.is_trail() && !plain.is_trail() && !other.is_trail());
     let (peek, _) = log(1).remove(0);
     let mut gather = Forward::new(parse("filter[trail]=true").unwrap(), Reach::default());
     gather.take(&peek, vec![plain, told.clone(), other]);
