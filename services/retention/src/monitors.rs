@@ -15,9 +15,15 @@ const ANSWER_MAX: usize = 1 << 20;
 /// The brokers that keep what they acknowledge in memory for a while. Of one that does not answer
 /// nothing is known; that it is away is told elsewhere.
 pub(crate) async fn unsynced(monitors: &[String]) -> Option<Risk> {
+    if monitors.is_empty() {
+        return None;
+    }
+    let client = client()
+        .inspect_err(|error| tracing::warn!(%error, "no broker can be asked whether it syncs"))
+        .ok()?;
     let mut unsynced = Vec::new();
     for monitor in monitors {
-        match syncs(monitor).await {
+        match syncs(&client, monitor).await {
             Ok(true) => {}
             Ok(false) => unsynced.push(monitor.as_str()),
             Err(error) => {
@@ -32,12 +38,15 @@ pub(crate) async fn unsynced(monitors: &[String]) -> Option<Risk> {
     risk::unsynced(&unsynced)
 }
 
-async fn syncs(monitor: &str) -> anyhow::Result<bool> {
-    let client = reqwest::Client::builder()
+fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
         .timeout(PATIENCE)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
-        .build()?;
+        .build()
+}
+
+async fn syncs(client: &reqwest::Client, monitor: &str) -> anyhow::Result<bool> {
     let asked = format!("{}/jsz", monitor.trim_end_matches('/'));
     let mut answer = client.get(asked).send().await?.error_for_status()?;
     let mut body = Vec::new();
