@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use auditrelay_testkit::nats::free_port;
 use nix::sys::signal::Signal;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -17,7 +16,6 @@ use crate::run::Incident;
 use crate::scene::{Side, served};
 use crate::stories::{LONG, note};
 
-const ADMIN: &str = "AUDITRELAY_ADMIN_LISTEN";
 /// File descriptors of a process.
 const DESCRIPTORS: &str = "--nofile=64:1024";
 const ENOUGH: &str = "--nofile=1024:1024";
@@ -91,11 +89,9 @@ pub(crate) async fn scarcity(
 ) -> Vec<Incident> {
     let mut admins = Vec::new();
     for service in &mut fleet.services {
-        let admin = format!("127.0.0.1:{}", free_port());
-        service.more.insert(ADMIN, admin.clone());
+        admins.push(service.admin());
         service.end(Signal::SIGTERM).await;
         service.revive();
-        admins.push(admin);
     }
     served(sides).await;
     let scarce = note(history, "everybody has little of everything");

@@ -3,16 +3,14 @@
 
 use std::time::Duration;
 
-use auditrelay_testkit::nats::free_port;
 use nix::sys::signal::Signal;
-use tokio::time::Instant;
 
 use crate::fleet::Fleet;
 use crate::history::History;
 use crate::run::Incident;
 use crate::scene::{Side, served};
+use crate::stories::note;
 
-const ADMIN: &str = "AUDITRELAY_ADMIN_LISTEN";
 const ASLEEP: Duration = Duration::from_secs(2);
 
 pub(crate) async fn story(
@@ -21,13 +19,9 @@ pub(crate) async fn story(
     sides: &[Side],
     rounds: usize,
 ) -> Vec<Incident> {
-    let (ingest, admin) = (fleet.all("ingest")[0], format!("127.0.0.1:{}", free_port()));
-    fleet.services[ingest].more.insert(ADMIN, admin.clone());
-    let mut incidents = Vec::new();
-    let mut note = |name: &str| {
-        history.say(name);
-        incidents.push((name.to_owned(), Instant::now()));
-    };
+    let ingest = fleet.all("ingest")[0];
+    let (admin, mut incidents) = (fleet.services[ingest].admin(), Vec::new());
+    let mut note = |name: &str| incidents.push(note(history, name));
     for round in 0..rounds {
         served(sides).await;
         note("ingest is killed");

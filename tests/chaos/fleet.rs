@@ -36,6 +36,8 @@ const fn crew(others: usize, senders: usize) -> Crew {
 }
 
 const SENDER: &str = "webhook-sender";
+/// The setting of where a service listens for operators.
+const ADMIN: &str = "AUDITRELAY_ADMIN_LISTEN";
 
 pub(crate) const PLATFORM_TOKEN: &str = "the platform's own token";
 /// Most events of one request to a receiver: what one crash may repeat.
@@ -63,6 +65,13 @@ impl Process {
         let more = Env::new();
         let child = Some(spawn(&more));
         Self { name, spawn: Box::new(spawn), child, more, links }
+    }
+
+    /// Where operators find it from its next start on.
+    pub(crate) fn admin(&mut self) -> String {
+        let place = format!("127.0.0.1:{}", free_port());
+        self.more.insert(ADMIN, place.clone());
+        place
     }
 
     /// Of its process, while it runs.
@@ -171,7 +180,7 @@ fn settings(replicas: usize) -> (Env, Jwks) {
     let settings = [
         ("AUDITRELAY_SIGNING_KEYS", signing.to_json().as_str().to_owned()),
         ("AUDITRELAY_SEALING_KEYS", sealing.to_json().as_str().to_owned()),
-        ("AUDITRELAY_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+        (ADMIN, "127.0.0.1:0".to_owned()),
         ("AUDITRELAY_API_PLATFORM_TOKEN", PLATFORM_TOKEN.to_owned()),
         ("AUDITRELAY_API_ALLOW_HTTP_DESTINATIONS", "true".to_owned()),
         ("AUDITRELAY_API_ALLOW_PRIVATE_DESTINATIONS", "127.0.0.0/8".to_owned()),

@@ -30,6 +30,13 @@ fn spoil(store: &Path) {
     std::fs::write(&block, bytes).unwrap();
 }
 
+/// Something happens to the store while the broker is away.
+async fn while_away(stack: &mut Stack, harm: impl Fn(&Path)) {
+    stack.nats.stop().await;
+    harm(stack.nats.store());
+    stack.nats.restart().await;
+}
+
 /// Nine records that no receiver took, the fifth of them spoilt while the broker was away.
 async fn scene() -> (Stack, Org, Siem, Vec<String>) {
     let mut stack = Stack::builder().alone().start().await;
@@ -42,9 +49,7 @@ async fn scene() -> (Stack, Org, Siem, Vec<String>) {
         ids.extend(org.send(&[access(&uri)]).await);
     }
     stack.stop(Service::Sender).await;
-    stack.nats.stop().await;
-    spoil(stack.nats.store());
-    stack.nats.restart().await;
+    while_away(&mut stack, spoil).await;
     siem.answer_always(Answer::Status(200));
     stack.run(Service::Sender).await;
     let spoilt = ids.remove(4);
@@ -99,9 +104,7 @@ async fn cut_log(ingest_remembers: bool) {
     if !ingest_remembers {
         stack.stop(Service::Ingest).await;
     }
-    stack.nats.stop().await;
-    halve(stack.nats.store());
-    stack.nats.restart().await;
+    while_away(&mut stack, halve).await;
     if !ingest_remembers {
         stack.run(Service::Ingest).await;
     }
@@ -138,9 +141,7 @@ async fn what_the_broker_lost_before_it_was_delivered_is_counted() {
         org.send(&[access(&format!("/{number}"))]).await;
     }
     stack.stop(Service::Sender).await;
-    stack.nats.stop().await;
-    halve(stack.nats.store());
-    stack.nats.restart().await;
+    while_away(&mut stack, halve).await;
     siem.answer_always(Answer::Status(200));
     stack.run(Service::Sender).await;
     let last = org.insist(&[access("/10")]).await;
